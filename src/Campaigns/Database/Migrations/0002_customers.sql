@@ -1,0 +1,112 @@
+-- Typed catalogue of the attributes a rule may name.
+CREATE TABLE field (
+    name text PRIMARY KEY,
+    type text NOT NULL CHECK (type IN ('number', 'text', 'boolean', 'date', 'enum')),
+    options text[],
+    sensitive boolean NOT NULL,
+    profiling boolean NOT NULL,
+    description text,
+    updated_at timestamptz NOT NULL,
+    CHECK ((type = 'enum') = (options IS NOT NULL))
+);
+
+CREATE TABLE time_zone (
+    zone smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL UNIQUE
+);
+INSERT INTO time_zone (name) VALUES ('Asia/Shanghai'); -- 1: where a customer's zone is unknown
+
+-- customer_key is the internal key of every large table; an unknown id gets one at once, as a stub.
+CREATE TABLE customer (
+    customer_key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    customer_id text NOT NULL UNIQUE,
+    attributes jsonb NOT NULL DEFAULT '{}',
+    tags text[] NOT NULL DEFAULT '{}',
+    stub boolean NOT NULL DEFAULT false,
+    updated_at timestamptz NOT NULL
+);
+
+-- What planning and the attempt must know together: one narrow row for every customer from ingest on. Sets of channels
+-- are bit (channel - 1). Contacts are seven nibbles, a local day each, the newest lowest, as of last_day.
+CREATE TABLE contact (
+    customer_key bigint PRIMARY KEY,
+    last_contact_at timestamptz,
+    birth_date date,
+    risk_rated_until date,
+    last_day integer NOT NULL DEFAULT 0,         -- days since 2000-01-01, the customer's local day
+    contacts integer NOT NULL DEFAULT 0,
+    sms_contacts integer NOT NULL DEFAULT 0,
+    wechat_contacts integer NOT NULL DEFAULT 0,
+    app_contacts integer NOT NULL DEFAULT 0,
+    month_contacts integer NOT NULL DEFAULT 0,   -- 16 * (12 * year + month) + WeChat mass sends in that month
+    reachable smallint NOT NULL DEFAULT 0,       -- channels with an address
+    shared smallint NOT NULL DEFAULT 0,          -- of these, where the address belongs to another customer
+    consented smallint NOT NULL DEFAULT 0,       -- channels with a marketing consent
+    opted_out smallint NOT NULL DEFAULT 0,       -- channels refused
+    zone smallint NOT NULL DEFAULT 1,
+    preferred_slots smallint NOT NULL DEFAULT 0, -- bits: 1 morning, 2 afternoon, 4 evening; 0 for any
+    preferred_channels smallint NOT NULL DEFAULT 0, -- octal digits, first preference lowest; 0 for none
+    risk_rating smallint,
+    personalisation_off boolean NOT NULL DEFAULT false,
+    sensitive_consent boolean NOT NULL DEFAULT false,
+    student boolean NOT NULL DEFAULT false,
+    erased boolean NOT NULL DEFAULT false
+) WITH (fillfactor = 70);
+
+-- The only table with addresses. lookup is a keyed hash: it finds an address and shows who shares it; the owner of a
+-- shared address is the customer with the lowest key.
+CREATE TABLE address (
+    customer_key bigint NOT NULL,
+    channel smallint NOT NULL,
+    key_id smallint NOT NULL,
+    ciphertext bytea NOT NULL,
+    lookup bytea NOT NULL,
+    PRIMARY KEY (customer_key, channel)
+);
+CREATE INDEX address_lookup ON address (channel, lookup);
+
+-- Proof of every grant and refusal; the newest by occurred_at is what contact says. channel 0 is every channel.
+CREATE TABLE consent (
+    customer_key bigint NOT NULL,
+    consent_id bigint GENERATED ALWAYS AS IDENTITY,
+    channel smallint NOT NULL,
+    purpose text NOT NULL CHECK (purpose IN ('marketing', 'sensitive', 'personalisation')),
+    granted boolean NOT NULL,
+    source text NOT NULL,
+    text_version text,
+    operator text,
+    occurred_at timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    PRIMARY KEY (customer_key, consent_id)
+);
+
+CREATE TABLE event_type (
+    event_type smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL UNIQUE
+);
+
+CREATE TABLE event_source (
+    event_source smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL UNIQUE
+);
+
+-- What a customer did. Conversions and engagements are events too. Idempotent by source and id.
+CREATE TABLE event (
+    customer_key bigint NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    event_type smallint NOT NULL,
+    event_source smallint NOT NULL,
+    event_id text NOT NULL,
+    amount numeric(20, 4),
+    currency text,
+    attributes jsonb,
+    PRIMARY KEY (customer_key, event_source, event_id)
+);
+CREATE INDEX event_of_type ON event (event_type, customer_key, occurred_at) INCLUDE (amount);
+
+CREATE TABLE import_batch (
+    digest bytea PRIMARY KEY,
+    operation_id text NOT NULL,
+    imported_at timestamptz NOT NULL
+);

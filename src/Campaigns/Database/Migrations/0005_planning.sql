@@ -1,0 +1,121 @@
+-- What binds every campaign: caps, quiet hours, channel hours. The newest version holds.
+CREATE TABLE contact_policy (
+    version integer PRIMARY KEY,
+    definition jsonb NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamptz NOT NULL
+);
+
+CREATE TABLE working_calendar (
+    calendar_id text NOT NULL,
+    version integer NOT NULL,
+    days jsonb NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (calendar_id, version)
+);
+
+CREATE TABLE global_holdout (
+    version integer PRIMARY KEY,
+    salt text NOT NULL,
+    share numeric NOT NULL CHECK (share >= 0 AND share < 1),
+    created_by text NOT NULL,
+    created_at timestamptz NOT NULL
+);
+
+-- A large run's key is positive and its decisions have a partition of their own; small runs' keys are negative and share
+-- one.
+CREATE SEQUENCE run_key_large AS integer;
+CREATE SEQUENCE run_key_small AS integer INCREMENT -1 MINVALUE -2147483648 MAXVALUE -1 START -1;
+
+CREATE TABLE run (
+    run_key integer PRIMARY KEY,
+    campaign_key integer NOT NULL,
+    number integer NOT NULL,
+    campaign_version integer NOT NULL,
+    state text NOT NULL CHECK (state IN ('planning', 'planned', 'closed', 'cancelled', 'stopped')),
+    as_of timestamptz NOT NULL,
+    plan jsonb NOT NULL,                  -- everything the parts read: arms, caps, choices; replayable
+    shifted interval NOT NULL DEFAULT interval '0',
+    failure text,
+    created_at timestamptz NOT NULL,
+    planned_at timestamptz,
+    closed_at timestamptz,
+    UNIQUE (campaign_key, number)
+);
+CREATE INDEX run_open ON run (campaign_key) WHERE state IN ('planning', 'planned');
+
+-- high_key is excluded. counts has the ledger of the part: [{reason, channel, variant, wave, n}].
+CREATE TABLE run_part (
+    run_key integer NOT NULL,
+    part integer NOT NULL,
+    low_key bigint NOT NULL,
+    high_key bigint NOT NULL,
+    planned_at timestamptz,
+    decisions integer,
+    PRIMARY KEY (run_key, part)
+);
+
+-- The calendar's answer for one run: which channels have a legal window for customers of this zone and these slots, and
+-- the first wave by channel (index = channel).
+CREATE TABLE run_calendar (
+    run_key integer NOT NULL,
+    zone smallint NOT NULL,
+    slots smallint NOT NULL,
+    open_channels smallint NOT NULL,
+    first_wave integer[] NOT NULL,
+    PRIMARY KEY (run_key, zone, slots)
+);
+
+-- A line of the timetable: [opens_at, closes_at). next_wave is where what does not fit rolls to.
+CREATE TABLE wave (
+    run_key integer NOT NULL,
+    wave integer NOT NULL,
+    step smallint NOT NULL DEFAULT 1,
+    channel smallint NOT NULL,
+    opens_at timestamptz NOT NULL,
+    closes_at timestamptz NOT NULL,
+    next_wave integer,
+    touches integer NOT NULL DEFAULT 0,
+    held_out integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (run_key, wave),
+    CHECK (opens_at < closes_at)
+);
+
+-- One row for everyone in the audience; never updated. reason 0 is a touch; names are in decision_reason.
+CREATE TABLE decision (
+    customer_key bigint NOT NULL,
+    run_key integer NOT NULL,
+    wave integer,
+    step smallint NOT NULL,
+    reason smallint NOT NULL,
+    channel smallint,
+    variant smallint,
+    PRIMARY KEY (run_key, customer_key, step)
+) PARTITION BY RANGE (run_key);
+CREATE TABLE decision_small PARTITION OF decision FOR VALUES FROM (MINVALUE) TO (0);
+CREATE INDEX decision_small_touch ON decision_small (run_key, wave, variant, customer_key) WHERE reason = 0;
+
+CREATE TABLE decision_reason (
+    reason smallint PRIMARY KEY,
+    name text NOT NULL UNIQUE,
+    kind text NOT NULL CHECK (kind IN ('touch', 'suppressed', 'held_out'))
+);
+INSERT INTO decision_reason (reason, name, kind) VALUES
+    (0, 'touch', 'touch'),
+    (1, 'excluded', 'suppressed'),
+    (2, 'minor', 'suppressed'),
+    (3, 'unsuitable', 'suppressed'),
+    (4, 'personalisation_off', 'suppressed'),
+    (5, 'already_enrolled', 'suppressed'),
+    (6, 'duplicate_address', 'suppressed'),
+    (7, 'opted_out', 'suppressed'),
+    (8, 'no_consent', 'suppressed'),
+    (9, 'unreachable', 'suppressed'),
+    (10, 'no_window', 'suppressed'),
+    (11, 'not_in_top', 'suppressed'),
+    (12, 'over_budget', 'suppressed'),
+    (13, 'frequency_cap', 'suppressed'),
+    (14, 'outranked', 'suppressed'),
+    (20, 'held_out_global', 'held_out'),
+    (21, 'held_out', 'held_out');

@@ -1,0 +1,92 @@
+-- The queue: some 500 to 2,000 touches of one wave and variant. Its touches are those of the wave and variant with keys in
+-- [low_key, high_key], or, for retries, fallbacks and rolls, the members named. A lease is held by whoever has the token.
+CREATE TABLE chunk (
+    run_key integer NOT NULL,
+    chunk integer NOT NULL,
+    wave integer NOT NULL,
+    step smallint NOT NULL DEFAULT 1,
+    channel smallint NOT NULL,
+    variant smallint NOT NULL,
+    low_key bigint,
+    high_key bigint,
+    members bigint[],
+    touches integer NOT NULL,
+    try smallint NOT NULL DEFAULT 1,
+    due_at timestamptz NOT NULL,
+    state smallint NOT NULL DEFAULT 0,    -- 0 waiting, 1 done, 2 cancelled, 3 expired
+    token bigint NOT NULL DEFAULT 0,      -- grows with every claim
+    leased_by text,
+    leased_until timestamptz,             -- real time
+    requests integer NOT NULL DEFAULT 0,
+    finished_at timestamptz,
+    PRIMARY KEY (run_key, chunk),
+    CHECK ((members IS NULL) = (low_key IS NOT NULL AND high_key IS NOT NULL))
+) WITH (fillfactor = 70);
+CREATE INDEX chunk_due ON chunk (channel, due_at) WHERE state = 0;
+
+-- What is about to be on the wire, committed before it is sent; never updated. The request key is
+-- run-chunk-request. withheld are touches that may no longer go, with the reason read in the same transaction.
+CREATE TABLE attempt (
+    run_key integer NOT NULL,
+    chunk integer NOT NULL,
+    request integer NOT NULL,
+    channel smallint NOT NULL,
+    variant smallint NOT NULL,
+    try smallint NOT NULL,
+    attempted_at timestamptz NOT NULL,
+    request_key text,
+    customer_keys bigint[] NOT NULL,
+    withheld_keys bigint[],
+    withheld_reasons smallint[],
+    PRIMARY KEY (run_key, chunk, request)
+);
+CREATE INDEX attempt_request_key ON attempt (request_key);
+
+-- What the gateway said of a request, an item each in the attempt's order; never updated. A later row of the same request
+-- (a repeat with the same key, a look-up) supersedes an earlier unknown.
+CREATE TABLE outcome (
+    run_key integer NOT NULL,
+    chunk integer NOT NULL,
+    request integer NOT NULL,
+    answer smallint NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    states smallint[] NOT NULL,           -- SendState; one element where all items have the same
+    codes text[],
+    provider_ids text[],                  -- one element where the request has one id
+    PRIMARY KEY (run_key, chunk, request, answer)
+);
+CREATE INDEX outcome_provider_id ON outcome USING gin (provider_ids);
+
+CREATE TABLE withheld_reason (
+    reason smallint PRIMARY KEY,
+    name text NOT NULL UNIQUE
+);
+INSERT INTO withheld_reason (reason, name) VALUES
+    (1, 'opted_out'), (2, 'no_consent'), (3, 'personalisation_off'), (4, 'unreachable'), (5, 'frequency_cap'),
+    (6, 'outranked'), (7, 'converted'), (8, 'expired'), (9, 'cancelled'), (10, 'template_error');
+
+-- What an operator or a provider did to a channel; the gateway's settings are configuration.
+CREATE TABLE channel_state (
+    channel smallint PRIMARY KEY,
+    stopped boolean NOT NULL DEFAULT false,
+    reason text,
+    not_before timestamptz,               -- real time, from Retry-After
+    changed_by text NOT NULL,
+    changed_at timestamptz NOT NULL
+);
+
+-- The nodes that share a channel's rate; a share is a lease of real time.
+CREATE TABLE rate_share (
+    channel smallint NOT NULL,
+    node text NOT NULL,
+    leased_until timestamptz NOT NULL,
+    PRIMARY KEY (channel, node)
+);
+
+-- One WeChat access token for all nodes.
+CREATE TABLE wechat_token (
+    app_id text PRIMARY KEY,
+    ciphertext bytea NOT NULL,
+    key_id smallint NOT NULL,
+    expires_at timestamptz NOT NULL       -- real time
+);
