@@ -111,14 +111,35 @@ public abstract record SendResult
     /// <param name="Reason">In words, for an operator.</param>
     public sealed record ChannelStopped(string Code, string Reason) : SendResult;
 
-    /// <summary>No usable answer: cut, timed out, or not understood. The items may or may not have been sent.</summary>
+    /// <summary>Nothing was sent: one item, which the provider does not name, spoils the whole request. Its items may be
+    /// sent again in smaller requests, each with a key of its own; a lone item is then <see cref="Answered"/> as
+    /// <see cref="SendState.Rejected"/>.</summary>
+    public sealed record Spoiled(string Code) : SendResult;
+
+    /// <summary>No usable answer: cut, timed out, or not understood. The items may or may not have been sent; with
+    /// <see cref="Dedupe.Key"/> the same request may be repeated with its key.</summary>
     public sealed record Unanswered(string Reason) : SendResult;
 }
+
+/// <summary>Keys for requests to come.</summary>
+/// <param name="Keys">As many as were asked for, or fewer and a <paramref name="Refusal"/>.</param>
+/// <param name="Refusal">Why there are not more: throttled, stopped or unanswered; nothing was sent. Null when all are
+/// there.</param>
+public sealed record ReservedKeys(IReadOnlyList<string> Keys, SendResult? Refusal);
 
 /// <summary>A provider's own wire. Sends once and never repeats by itself: repeating is dispatch's decision.</summary>
 public interface IGateway
 {
     GatewayDeclaration Declaration { get; }
+
+    /// <summary>Whether request keys are the provider's to give, by <see cref="ReserveKeysAsync"/>, stored with the attempt
+    /// before it is sent. Otherwise the caller makes its own.</summary>
+    bool ReservesKeys => false;
+
+    /// <summary>Fetches keys for requests to come. May call the provider, at its rate, once for every ten keys.</summary>
+    /// <exception cref="NotSupportedException">This gateway's keys are the caller's to make.</exception>
+    Task<ReservedKeys> ReserveKeysAsync(int count, CancellationToken cancellationToken) =>
+        throw new NotSupportedException($"{Declaration.Name} takes the caller's own keys.");
 
     /// <summary>Sends one request. Expected failures are values; an exception means a bug, and the items are treated as
     /// unknown.</summary>
