@@ -1,0 +1,104 @@
+using Campaigns.Calendar;
+using Campaigns.Channels;
+
+namespace Campaigns.Lifecycle;
+
+/// <summary>What a marketer drafts and an approver approves: whom, why, how, when and how much.</summary>
+public sealed record CampaignDefinition
+{
+    /// <summary>For people; at most 200 characters.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Servicing only where the goal is no sale.</summary>
+    public Purpose Purpose { get; init; } = Purpose.Marketing;
+    public required Audience Audience { get; init; }
+    public required Goal Goal { get; init; }
+
+    /// <summary>One or more, told apart by their share of the treated customers.</summary>
+    public required IReadOnlyList<Variant> Variants { get; init; }
+
+    /// <summary>In the order tried; a customer's own preference goes first.</summary>
+    public required IReadOnlyList<Channel> Channels { get; init; }
+    public required Schedule Schedule { get; init; }
+
+    /// <summary>Share of those who passed every gate that is left untouched for comparison; [0, 0.5].</summary>
+    public decimal Holdout { get; init; }
+
+    /// <summary>1 to 9; of two campaigns that contest one place under a cap the higher has it.</summary>
+    public int Priority { get; init; } = 5;
+
+    /// <summary>Most touches a channel may have in a run; a channel not named is not limited.</summary>
+    public IReadOnlyDictionary<Channel, int> Budget { get; init; } = new Dictionary<Channel, int>();
+
+    /// <summary>Most touches an hour, over all channels; null for as fast as the channels allow.</summary>
+    public int? PacePerHour { get; init; }
+
+    /// <summary>Risk of the product, 1 (lowest) to 5: a customer with a lower, missing or expired rating is unsuitable.
+    /// Null where the product has no risk.</summary>
+    public int? ProductRisk { get; init; }
+
+    /// <summary>Consumer credit never targets students.</summary>
+    public bool ConsumerCredit { get; init; }
+
+    /// <summary>Reference of the impact assessment; asked for where a rule uses a sensitive field.</summary>
+    public string? Assessment { get; init; }
+}
+
+/// <summary>Members of any included segment at the run's instant; members of an excluded one belong to the audience and
+/// are suppressed.</summary>
+public sealed record Audience
+{
+    public required IReadOnlyList<string> Include { get; init; }
+    public IReadOnlyList<string> Exclude { get; init; } = [];
+    public TopN? Top { get; init; }
+}
+
+/// <summary>The best by a numeric field, counted among those who passed every gate before it; ties by customer key.</summary>
+/// <param name="Field">A number of the field catalogue; a customer without it comes last.</param>
+/// <param name="Count">At least 1.</param>
+public sealed record TopN(string Field, int Count);
+
+/// <summary>What the campaign is for.</summary>
+public sealed record Goal
+{
+    /// <summary>Name of the event that is a conversion.</summary>
+    public required string Event { get; init; }
+
+    /// <summary>Counted in [start, start + window), start being the opening of the planned send window; at most 180 days.
+    /// </summary>
+    public required TimeSpan Window { get; init; }
+
+    /// <summary>Whether a customer converts once at the most, or with every event.</summary>
+    public bool EveryTime { get; init; }
+
+    /// <summary>Whether the goal sells something; then the purpose is marketing.</summary>
+    public bool Sale { get; init; } = true;
+}
+
+/// <summary>One of the messages compared.</summary>
+public sealed record Variant
+{
+    /// <summary>Unique in the campaign; at most 40 characters of <c>[a-z0-9-]</c>.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Share, relative to the sum of all weights; 0 and more, with a sum above 0.</summary>
+    public int Weight { get; init; } = 1;
+
+    /// <summary>A template for every channel of the campaign.</summary>
+    public required IReadOnlyDictionary<Channel, string> Templates { get; init; }
+}
+
+/// <summary>When touches may go: every bound narrows the others.</summary>
+public sealed record Schedule
+{
+    /// <summary>First day, in the customer's zone.</summary>
+    public required DateOnly From { get; init; }
+
+    /// <summary>Last day, included.</summary>
+    public required DateOnly To { get; init; }
+    public required IReadOnlyList<SendWindow> Windows { get; init; }
+
+    /// <summary>Working calendar, and which of its days; null for every day.</summary>
+    public string? Calendar { get; init; }
+    public DayKind Days { get; init; } = DayKind.Any;
+}
