@@ -1,0 +1,81 @@
+using Campaigns.Channels;
+using Campaigns.Lifecycle;
+
+namespace Campaigns.Planning;
+
+/// <summary>Everything that the parts and dispatch of one run read, bound when the run is made and stored with it
+/// (<c>run.plan</c>), so that a run can be replayed and explained.</summary>
+public sealed record RunPlan
+{
+    public required string CampaignId { get; init; }
+    public required int CampaignVersion { get; init; }
+    public required Purpose Purpose { get; init; }
+    public required int Priority { get; init; }
+    public required IReadOnlyList<BoundSegment> Include { get; init; }
+    public required IReadOnlyList<BoundSegment> Exclude { get; init; }
+
+    /// <summary>In the order tried, a customer's own preference before them.</summary>
+    public required IReadOnlyList<Channel> Channels { get; init; }
+    public required IReadOnlyList<PlannedVariant> Variants { get; init; }
+    public required IReadOnlyList<BoundTemplate> Templates { get; init; }
+    public required Goal Goal { get; init; }
+    public required FrequencyCaps Caps { get; init; }
+
+    /// <summary>Held out are the customers whose bucket under <see cref="HoldoutSalt"/> is below this; of 10,000.</summary>
+    public required int HoldoutBuckets { get; init; }
+    public required string HoldoutSalt { get; init; }
+    public required string VariantSalt { get; init; }
+
+    /// <summary>The bank-wide holdout in force at the run's instant; null where there is none.</summary>
+    public GlobalHoldout? GlobalHoldout { get; init; }
+    public int? ProductRisk { get; init; }
+    public bool ConsumerCredit { get; init; }
+
+    /// <summary>Whether a rule of the audience or the ranking profiles, and so leaves out who refused that.</summary>
+    public bool UsesProfiling { get; init; }
+
+    public TopN? Top { get; init; }
+    public IReadOnlyDictionary<Channel, int> Budget { get; init; } = new Dictionary<Channel, int>();
+    public int? PacePerHour { get; init; }
+
+    /// <summary>Most touches of a chunk; 500 to 2,000.</summary>
+    public int ChunkSize { get; init; } = 1_000;
+}
+
+/// <summary>A segment at the version the campaign was approved with.</summary>
+public sealed record BoundSegment(string SegmentId, int Version);
+
+/// <summary>A variant as stored with decisions.</summary>
+/// <param name="Number">1 for the first declared.</param>
+/// <param name="UpTo">A treated customer has the first variant whose bound is above the customer's bucket; the last is
+/// 10,000.</param>
+public sealed record PlannedVariant(short Number, string Name, int UpTo);
+
+/// <summary>A template at the version the campaign was approved with.</summary>
+/// <param name="Variant">Number of the variant.</param>
+public sealed record BoundTemplate(short Variant, Channel Channel, string TemplateId, int Version);
+
+/// <summary>Most marketing attempts a customer gets over all campaigns, by the customer's local day; null for no limit.
+/// A cap above 15 a day cannot be counted and is refused.</summary>
+public sealed record FrequencyCaps
+{
+    /// <summary>1 to 15.</summary>
+    public int? PerDay { get; init; }
+
+    /// <summary>Today and the six days before; 1 to 105.</summary>
+    public int? PerWeek { get; init; }
+
+    /// <summary>By channel, a day; 1 to 15.</summary>
+    public IReadOnlyDictionary<Channel, int> PerChannelPerDay { get; init; } = new Dictionary<Channel, int>();
+
+    /// <summary>By channel, seven days; 1 to 105.</summary>
+    public IReadOnlyDictionary<Channel, int> PerChannelPerWeek { get; init; } = new Dictionary<Channel, int>();
+
+    /// <summary>Between two attempts; at most seven days.</summary>
+    public TimeSpan? MinimumGap { get; init; }
+}
+
+/// <summary>A share of all customers left untouched by every campaign, to compare whole programmes.</summary>
+/// <param name="Version">Kept for good: an assignment can be replayed.</param>
+/// <param name="Share">[0, 1).</param>
+public sealed record GlobalHoldout(int Version, string Salt, decimal Share);
