@@ -1,0 +1,65 @@
+namespace Campaigns.Channels;
+
+/// <summary>Which gateway serves a channel, and how: configuration section <c>Channels:sms</c>, <c>Channels:wechat</c> or
+/// <c>Channels:app</c>. May change while running; requests on the wire end under the settings they began with.</summary>
+/// <remarks>A class rather than a record, so that no credential is ever part of its text.</remarks>
+public sealed class GatewaySettings
+{
+    /// <summary>Name of the gateway, such as <c>aliyun-sms</c>, <c>wechat-mass</c> or <c>jpush</c>; empty where the channel
+    /// is not served.</summary>
+    public string Gateway { get; set; } = "";
+
+    /// <summary>Root of the provider's API.</summary>
+    public Uri? BaseUrl { get; set; }
+
+    /// <summary>Root of the provider's reports where it is another (JPush); <see cref="BaseUrl"/> if not set.</summary>
+    public Uri? ReportUrl { get; set; }
+
+    /// <summary>Access key id (Aliyun), app id (WeChat) or app key (JPush).</summary>
+    public string KeyId { get; set; } = "";
+
+    /// <summary>Access key secret, app secret or master secret.</summary>
+    public string Secret { get; set; } = "";
+
+    /// <summary>What proves a callback: the secret in the path (Aliyun) or the token of the signature (WeChat). Empty where
+    /// callbacks are not accepted.</summary>
+    public string CallbackSecret { get; set; } = "";
+
+    /// <summary>Signature of an SMS whose content names none, without brackets.</summary>
+    public string SignName { get; set; } = "";
+
+    /// <summary>Calls to the provider a second, by all nodes together; may be a fraction (one a minute is 0.0167).</summary>
+    public double RatePerSecond { get; set; } = 10;
+
+    /// <summary>Most calls at once, a node.</summary>
+    public int Concurrency { get; set; } = 8;
+
+    /// <summary>From the first byte sent to the last byte read; a call without its answer by then is unanswered.</summary>
+    public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Most items a call, where fewer than the provider's bound are wanted.</summary>
+    public int? MaxBatch { get; set; }
+
+    /// <summary>How long the provider may keep a push for a device that is offline (JPush): short, so that nothing arrives
+    /// in the quiet hours.</summary>
+    public TimeSpan TimeToLive { get; set; } = TimeSpan.FromHours(1);
+
+    /// <summary>Whether pushes go to Apple's production environment (JPush).</summary>
+    public bool ApnsProduction { get; set; } = true;
+
+    /// <summary>What is wrong, naming members and never their values; null when all is well.</summary>
+    internal string? Fault() =>
+        this switch
+        {
+            { BaseUrl: null } => "BaseUrl is missing",
+            { BaseUrl.IsAbsoluteUri: false } => "BaseUrl is not absolute",
+            { KeyId.Length: 0 } => "KeyId is missing",
+            { Secret.Length: 0 } => "Secret is missing",
+            { RatePerSecond: not (> 0 and <= 100_000) } => "RatePerSecond is not in (0, 100000]",
+            { Concurrency: not (> 0 and <= 1_000) } => "Concurrency is not in [1, 1000]",
+            { MaxBatch: < 1 } => "MaxBatch is under 1",
+            { Timeout.Ticks: <= 0 } or { Timeout.TotalMinutes: > 5 } => "Timeout is not in (0, 5 min]",
+            { TimeToLive.TotalDays: not (>= 0 and <= 10) } => "TimeToLive is not in [0, 10 days]",
+            _ => null,
+        };
+}

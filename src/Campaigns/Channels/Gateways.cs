@@ -1,0 +1,143 @@
+using Campaigns.Channels.Aliyun;
+using Campaigns.Channels.JPush;
+using Campaigns.Channels.WeChat;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace Campaigns.Channels;
+
+/// <summary>A gateway that configuration may choose: register one more as a singleton to add it.</summary>
+/// <param name="Name">What <see cref="GatewaySettings.Gateway"/> says, such as <c>aliyun-sms</c>.</param>
+/// <param name="Create">Makes it from settings; made again whenever they change.</param>
+/// <param name="NeedsProvider">Whether it calls out, and so needs an address and credentials.</param>
+public sealed record GatewayKind(
+    string Name,
+    Channel Channel,
+    Func<GatewaySettings, IGateway> Create,
+    bool NeedsProvider = true
+);
+
+/// <summary>The gateway of each channel, as configured now.</summary>
+public sealed class Gateways(
+    IOptionsMonitor<GatewaySettings> settings,
+    IEnumerable<GatewayKind> kinds,
+    ILogger<Gateways> logger
+)
+{
+    private readonly Dictionary<string, GatewayKind> _kinds = kinds.ToDictionary(kind => kind.Name);
+    private readonly Dictionary<Channel, Configured> _configured = [];
+    private readonly Lock _lock = new();
+
+    /// <summary>The gateway that serves the channel; null where none does. Ask again for every request: settings that
+    /// change make a new one. Settings that are wrong are logged, and the last right ones stay.</summary>
+    public IGateway? For(Channel channel) => Current(channel).Gateway;
+
+    /// <summary>The settings that <see cref="For"/> goes by; the defaults where no gateway serves the channel.</summary>
+    public GatewaySettings SettingsOf(Channel channel) => Current(channel).Settings;
+
+    /// <summary>Name of the channel's options, and of its configuration section.</summary>
+    public static string Section(Channel channel) => channel.ToString().ToLowerInvariant();
+
+    private Configured Current(Channel channel)
+    {
+        var (now, fault) = Read(channel);
+        lock (_lock)
+        {
+            var known = _configured.GetValueOrDefault(channel);
+            if (known is not null && ReferenceEquals(known.Seen, now))
+            {
+                return known;
+            }
+
+            var current = now is null ? null : Build(channel, now, out fault);
+            if (fault is not null && (known is null || known.Fault != fault))
+            {
+                logger.LogError("Settings of channel {Channel} are wrong: {Fault}", channel, fault);
+            }
+
+            current ??= (known ?? new Configured(null, new GatewaySettings(), null, null));
+            return _configured[channel] = current with { Seen = now, Fault = fault };
+        }
+    }
+
+    private (GatewaySettings?, string?) Read(Channel channel)
+    {
+        try
+        {
+            return (settings.Get(Section(channel)), null);
+        }
+        catch (InvalidOperationException)
+        {
+            // The binder's own message quotes the value, which may be a credential in the wrong place.
+            return (null, "a member cannot be read");
+        }
+    }
+
+    private Configured? Build(Channel channel, GatewaySettings now, out string? fault)
+    {
+        fault = null;
+        if (now.Gateway.Length == 0)
+        {
+            return new Configured(null, now, null, null);
+        }
+
+        if (!_kinds.TryGetValue(now.Gateway, out var kind) || kind.Channel != channel)
+        {
+            fault = "Gateway names none that serves this channel";
+            return null;
+        }
+
+        fault = kind.NeedsProvider ? now.Fault() : null;
+        return fault is null ? new Configured(kind.Create(now), now, null, null) : null;
+    }
+
+    private sealed record Configured(IGateway? Gateway, GatewaySettings Settings, GatewaySettings? Seen, string? Fault);
+}
+
+/// <summary>The module's door.</summary>
+public static class ChannelsModule
+{
+    /// <summary>Adds <see cref="Gateways"/> with their settings from section <c>Channels</c>. Needs an
+    /// <see cref="NpgsqlDataSource"/>.</summary>
+    public static IServiceCollection AddChannels(this IServiceCollection services, IConfiguration configuration)
+    {
+        foreach (var channel in Enum.GetValues<Channel>())
+        {
+            var section = Gateways.Section(channel);
+            services.AddOptions<GatewaySettings>(section).Bind(configuration.GetSection($"Channels:{section}"));
+        }
+
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton<ProviderHttp>();
+        services.AddSingleton<Gateways>();
+        services.AddSingleton(provider => new GatewayKind(
+            AliyunSmsGateway.Name,
+            Channel.Sms,
+            settings => new AliyunSmsGateway(settings, Http(provider), Time(provider))
+        ));
+        services.AddSingleton(provider => new GatewayKind(
+            WeChatMassGateway.Name,
+            Channel.WeChat,
+            settings => new WeChatMassGateway(
+                settings,
+                Http(provider),
+                provider.GetRequiredService<NpgsqlDataSource>(),
+                Time(provider)
+            )
+        ));
+        services.AddSingleton(provider => new GatewayKind(
+            JPushGateway.Name,
+            Channel.App,
+            settings => new JPushGateway(settings, Http(provider), Time(provider))
+        ));
+        return services;
+    }
+
+    private static ProviderHttp Http(IServiceProvider provider) => provider.GetRequiredService<ProviderHttp>();
+
+    private static TimeProvider Time(IServiceProvider provider) => provider.GetRequiredService<TimeProvider>();
+}
