@@ -71,6 +71,9 @@ public sealed record FrequencyCaps
     /// <summary>By channel, seven days; 1 to 105.</summary>
     public IReadOnlyDictionary<Channel, int> PerChannelPerWeek { get; init; } = new Dictionary<Channel, int>();
 
+    /// <summary>WeChat mass sends a calendar month; 1 to 15. A service account's followers receive at most four.</summary>
+    public int? WeChatPerMonth { get; init; } = 4;
+
     /// <summary>Between two attempts; at most seven days.</summary>
     public TimeSpan? MinimumGap { get; init; }
 }

@@ -39,13 +39,14 @@ CREATE TABLE run (
     shifted interval NOT NULL DEFAULT interval '0',
     failure text,
     created_at timestamptz NOT NULL,
+    settled_at timestamptz,               -- when what is global (top N, budgets) was settled
     planned_at timestamptz,
     closed_at timestamptz,
     UNIQUE (campaign_key, number)
 );
 CREATE INDEX run_open ON run (campaign_key) WHERE state IN ('planning', 'planned');
 
--- high_key is excluded. counts has the ledger of the part: [{reason, channel, variant, wave, n}].
+-- Customers with keys in [low_key, high_key). Planned together with its decisions, in one transaction.
 CREATE TABLE run_part (
     run_key integer NOT NULL,
     part integer NOT NULL,
@@ -57,13 +58,16 @@ CREATE TABLE run_part (
 );
 
 -- The calendar's answer for one run: which channels have a legal window for customers of this zone and these slots, and
--- the first wave by channel (index = channel).
+-- what is known of the first of them, by channel (array index = channel).
 CREATE TABLE run_calendar (
     run_key integer NOT NULL,
     zone smallint NOT NULL,
     slots smallint NOT NULL,
     open_channels smallint NOT NULL,
-    first_wave integer[] NOT NULL,
+    waves integer[] NOT NULL,
+    opens timestamptz[] NOT NULL,
+    days integer[] NOT NULL,              -- local day of the opening, counted from 2000-01-01
+    months integer[] NOT NULL,            -- local month of the opening, 12 * year + month
     PRIMARY KEY (run_key, zone, slots)
 );
 
@@ -95,6 +99,18 @@ CREATE TABLE decision (
 ) PARTITION BY RANGE (run_key);
 CREATE TABLE decision_small PARTITION OF decision FOR VALUES FROM (MINVALUE) TO (0);
 CREATE INDEX decision_small_touch ON decision_small (run_key, wave, variant, customer_key) WHERE reason = 0;
+
+-- The counts of a planned run, made once: its decisions never change.
+CREATE TABLE run_ledger (
+    run_key integer NOT NULL,
+    step smallint NOT NULL,
+    reason smallint NOT NULL,
+    channel smallint NOT NULL,            -- 0 where the decision names none
+    variant smallint NOT NULL,
+    wave integer NOT NULL,
+    customers bigint NOT NULL,
+    PRIMARY KEY (run_key, step, reason, channel, variant, wave)
+);
 
 CREATE TABLE decision_reason (
     reason smallint PRIMARY KEY,
