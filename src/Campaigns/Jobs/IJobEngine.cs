@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace Campaigns.Jobs;
 
 /// <summary>The kinds of work the product asks to be woken for. Each is idempotent: losing, repeating or delaying one
@@ -17,16 +19,29 @@ public enum JobKind
 /// <param name="Argument">A key of our own tables; never an address or anything else about a person.</param>
 /// <param name="Title">What a marketer reads on the engine's dashboard, such as
 /// <c>new-citizens-payday · WeChat · Mon 19:00 · 182,344 touches</c>.</param>
-public sealed record Job(string Id, JobKind Kind, string Argument, string Title);
+public sealed record Job(string Id, JobKind Kind, string Argument, string Title)
+{
+    private static readonly SearchValues<char> Letters = SearchValues.Create(
+        "abcdefghijklmnopqrstuvwxyz0123456789:._-"
+    );
+
+    /// <inheritdoc cref="Job" path="/param[@name='Id']" />
+    public string Id { get; } =
+        Id.Length is > 0 and <= 120 && !Id.AsSpan().ContainsAnyExcept(Letters)
+            ? Id
+            : throw new ArgumentException($"'{Id}' is no id of a job.", nameof(Id));
+}
 
 /// <summary>The job engine, as small as we can use it. It wakes us; the tables say what is true.
-/// Instants are business time; the engine converts them to real time with the stored offset.</summary>
+/// Instants are business time; the engine converts them to real time with the stored offset. A job runs on one worker
+/// at a time: asked for again while it runs, it runs once more afterwards.</summary>
 public interface IJobEngine
 {
     /// <summary>As shown by the health endpoint: <c>Hangfire</c> or <c>Quartz</c>.</summary>
     string Name { get; }
 
-    /// <summary>Runs the job as soon as a worker is free, at least once.</summary>
+    /// <summary>Runs the job as soon as a worker is free, at least once. A job that throws is tried again, after a
+    /// second at first and a minute at most, until it succeeds or is forgotten.</summary>
     Task RunNowAsync(Job job, CancellationToken cancellationToken);
 
     /// <summary>Runs the job at an instant of business time, at least once; at once when it has passed.</summary>
