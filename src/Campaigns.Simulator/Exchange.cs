@@ -1,0 +1,424 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Campaigns.Simulator;
+
+/// <summary>A request that its provider has found well-formed and allowed.</summary>
+/// <param name="Key">What the caller names it by.</param>
+/// <param name="Content">What the item of that index says.</param>
+internal sealed record Incoming(
+    string Channel,
+    string? Key,
+    IReadOnlyList<string> Addresses,
+    Func<int, string> Content
+);
+
+/// <summary>An answer on the wire.</summary>
+internal sealed record Reply(int Status, object Body)
+{
+    internal IReadOnlyDictionary<string, string> Headers { get; init; } = new Dictionary<string, string>();
+}
+
+/// <summary>How one provider puts what the exchange decides.</summary>
+internal interface IDialect
+{
+    /// <summary>Whether the provider knows a request key again, for a day.</summary>
+    bool Dedupes { get; }
+
+    Reply Accept(string providerId, bool repeated);
+
+    Reply Refuse(string? code);
+
+    Reply TooFast();
+}
+
+/// <summary>What happens to every request, whatever its wire: the script decides, the ledger is written, the answer goes
+/// out, well or badly.</summary>
+internal sealed class Exchange
+{
+    private static readonly TimeSpan Remembered = TimeSpan.FromDays(1);
+
+    private readonly ScriptBox _script;
+    private readonly Ledger _ledger;
+    private readonly SimulatorClock _clock;
+    private readonly PushTargets _targets;
+    private readonly RateLimits _rates;
+    private readonly CallbackPoster _poster;
+    private readonly CancellationToken _stopping;
+    private readonly Lock _lock = new();
+    private readonly Dictionary<(string, string), Known> _known = [];
+    private readonly Queue<((string, string) Key, DateTimeOffset At)> _age = new();
+    private readonly MonthlyQuota _monthly = new();
+    private long _lastId;
+
+    public Exchange(
+        ScriptBox script,
+        Ledger ledger,
+        SimulatorClock clock,
+        PushTargets targets,
+        RateLimits rates,
+        CallbackPoster poster,
+        IHostApplicationLifetime lifetime
+    )
+    {
+        (_script, _ledger, _clock) = (script, ledger, clock);
+        (_targets, _rates, _poster) = (targets, rates, poster);
+        _stopping = lifetime.ApplicationStopping;
+        Recover();
+    }
+
+    internal async Task RunAsync(HttpContext context, Incoming incoming, IDialect dialect)
+    {
+        var rule = _script.Decide(incoming.Channel, incoming.Key, incoming.Addresses);
+        var (reply, act) = await DecideAsync(incoming, dialect, rule);
+        var latency = rule.LatencyMs + _script.Script.LatencyMs.GetValueOrDefault(incoming.Channel);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, _stopping);
+        try
+        {
+            if (latency > 0)
+            {
+                await Task.Delay(latency, over.Token);
+            }
+
+            await Misbehaviour.AnswerAsync(context, reply, act, rule, over.Token);
+        }
+        catch (Exception gone) when (gone is OperationCanceledException or IOException)
+        {
+            context.Abort(); // the caller has hung up, which is what many of these provoke
+        }
+    }
+
+    private async Task<(Reply, Act)> DecideAsync(Incoming incoming, IDialect dialect, Rule rule)
+    {
+        if (!_rates.Allows(incoming.Channel, _script.Script))
+        {
+            Enter(incoming, Outcome.Throttled, null);
+            return (dialect.TooFast(), Act.Accept);
+        }
+
+        // What a provider has accepted once it does not refuse under the same key.
+        var known = dialect.Dedupes && IsKnown(incoming);
+        switch (rule.Do)
+        {
+            case Act.Reject when !known:
+                Enter(incoming, Outcome.Rejected, rule.Code);
+                return (dialect.Refuse(rule.Code), Act.Accept);
+            case Act.Throttle:
+                Enter(incoming, Outcome.Throttled, null);
+                return (dialect.TooFast(), Act.Throttle);
+            case Act.Accept or Act.Reject or Act.Partial:
+                return (await AcceptAsync(incoming, dialect, rule), Act.Accept);
+            case var act when rule.AcceptsFirst:
+                return (await AcceptAsync(incoming, dialect, rule), act);
+            default:
+                Enter(incoming, Outcome.Lost, null);
+                return (new Reply(200, new { }), rule.Do);
+        }
+    }
+
+    private async Task<Reply> AcceptAsync(Incoming incoming, IDialect dialect, Rule rule)
+    {
+        if (!dialect.Dedupes || incoming.Key is null)
+        {
+            var id = NextId(incoming.Channel);
+            var items = Items(incoming, id, rule);
+            var early = _script.Script.ReceiptsOf(incoming.Channel).BeforeAnswer && incoming.Channel == Channels.Sms;
+            _ledger.Append(_clock.Now, incoming.Channel, incoming.Key, id, null, items, posted: early);
+            if (early)
+            {
+                await _poster.PostReportsAsync([
+                    .. items.Where(item => item.Fate != Fate.None).Select(item => Report(incoming, id, item)),
+                ]);
+            }
+
+            return dialect.Accept(id, repeated: false);
+        }
+
+        return AcceptOnce(incoming, dialect, rule);
+    }
+
+    private Reply AcceptOnce(Incoming incoming, IDialect dialect, Rule rule)
+    {
+        var members = Members(incoming.Addresses);
+        var at = _clock.Now;
+        lock (_lock)
+        {
+            Forget();
+            if (_known.TryGetValue((incoming.Channel, incoming.Key!), out var first))
+            {
+                var outcome = first.Members == members ? Outcome.Duplicate : Outcome.DuplicateOfOthers;
+                Enter(incoming, outcome, null, first.ProviderId);
+                return dialect.Accept(first.ProviderId, repeated: true);
+            }
+
+            var id = NextId(incoming.Channel);
+            var items = Items(incoming, id, rule);
+            _ledger.Append(at, incoming.Channel, incoming.Key, id, null, items);
+            Remember(incoming.Channel, incoming.Key!, id, members, DateTimeOffset.UtcNow);
+            if (incoming.Channel == Channels.App)
+            {
+                _targets.Add(id, at, items.Select(item => (item.Address, item.Fate)));
+            }
+
+            return dialect.Accept(id, repeated: false);
+        }
+    }
+
+    private List<LedgerItem> Items(Incoming incoming, string id, Rule rule)
+    {
+        var items = new List<LedgerItem>(incoming.Addresses.Count);
+        var monthly = incoming.Channel == Channels.WeChat && _script.Script.WeChatMonthlyFour;
+        for (var index = 0; index < incoming.Addresses.Count; index++)
+        {
+            var address = incoming.Addresses[index];
+            var fate =
+                rule.Do != Act.Partial ? _script.FateOf(incoming.Channel, address, id)
+                : index < rule.Failed ? Fate.Failed
+                : index < rule.Failed + rule.Absent ? Fate.None
+                : Fate.Delivered;
+            var filtered = monthly && !_monthly.Takes(address, _clock.Now);
+            var outcome = filtered ? Outcome.Filtered : Outcome.Accepted;
+            items.Add(new LedgerItem(address, incoming.Content(index), outcome, filtered ? Fate.None : fate));
+        }
+
+        return items;
+    }
+
+    private void Enter(Incoming incoming, Outcome outcome, string? code, string? providerId = null) =>
+        _ledger.Append(
+            _clock.Now,
+            incoming.Channel,
+            incoming.Key,
+            providerId,
+            code,
+            incoming.Addresses.Select(
+                (address, index) => new LedgerItem(address, incoming.Content(index), outcome, Fate.None)
+            )
+        );
+
+    private SmsReport Report(Incoming incoming, string id, LedgerItem item)
+    {
+        var now = _clock.Now;
+        return new SmsReport(item.Address, now, now, item.Fate == Fate.Delivered, id, incoming.Key);
+    }
+
+    private bool IsKnown(Incoming incoming)
+    {
+        lock (_lock)
+        {
+            return incoming.Key is not null && _known.ContainsKey((incoming.Channel, incoming.Key));
+        }
+    }
+
+    private void Remember(string channel, string key, string providerId, ulong members, DateTimeOffset at)
+    {
+        _known[(channel, key)] = new Known(providerId, members);
+        _age.Enqueue(((channel, key), at));
+    }
+
+    private void Forget()
+    {
+        while (_age.TryPeek(out var oldest) && oldest.At + Remembered < DateTimeOffset.UtcNow)
+        {
+            _known.Remove(_age.Dequeue().Key);
+        }
+    }
+
+    /// <summary>Different after a restart too.</summary>
+    private string NextId(string channel)
+    {
+        var now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() * 1000;
+        long id;
+        lock (_rates)
+        {
+            id = _lastId = Math.Max(_lastId + 1, now);
+        }
+
+        return channel == Channels.Sms ? $"{id}^0" : $"{id}";
+    }
+
+    private static ulong Members(IEnumerable<string> addresses) =>
+        BitConverter.ToUInt64(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', addresses))));
+
+    /// <summary>Reads the ledger that an earlier process left, so that a key stays known over a restart.</summary>
+    private void Recover()
+    {
+        var request = new List<LedgerEntry>();
+        foreach (var entry in _ledger.Entries(0, int.MaxValue))
+        {
+            if (entry.Channel == Channels.Sms || entry.Outcome is not (Outcome.Accepted or Outcome.Filtered))
+            {
+                continue;
+            }
+
+            if (request.Count > 0 && request[0].ProviderId != entry.ProviderId)
+            {
+                Recover(request);
+                request.Clear();
+            }
+
+            request.Add(entry);
+        }
+
+        Recover(request);
+    }
+
+    private void Recover(List<LedgerEntry> request)
+    {
+        if (request is not [{ RequestKey: { } key, ProviderId: { } id } first, ..])
+        {
+            return;
+        }
+
+        Remember(first.Channel, key, id, Members(request.Select(entry => entry.Address)), first.Real);
+        if (first.Channel == Channels.App)
+        {
+            _targets.Add(id, first.At, request.Select(entry => (entry.Address, entry.Fate)));
+        }
+    }
+
+    private readonly record struct Known(string ProviderId, ulong Members);
+}
+
+/// <summary>Channels as scripts and the ledger name them.</summary>
+internal static class Channels
+{
+    internal const string Sms = "sms";
+    internal const string WeChat = "wechat";
+    internal const string App = "app";
+}
+
+/// <summary>Who was pushed what, for those who ask; nine bytes a target.</summary>
+internal sealed class PushTargets
+{
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, Sent> _sent = [];
+
+    /// <summary>All sent up to then are settled, whatever their delay.</summary>
+    internal DateTimeOffset FlushedThrough { get; set; } = DateTimeOffset.MinValue;
+
+    internal void Add(string id, DateTimeOffset at, IEnumerable<(string Address, Fate Fate)> targets)
+    {
+        var sorted = targets.Select(target => (Hash: Hash(target.Address), target.Fate)).OrderBy(target => target.Hash);
+        var (hashes, fates) = (new List<ulong>(), new List<Fate>());
+        foreach (var (hash, fate) in sorted)
+        {
+            hashes.Add(hash);
+            fates.Add(fate);
+        }
+
+        lock (_lock)
+        {
+            _sent[id] = new Sent(at, [.. hashes], [.. fates.Select(fate => (byte)fate)]);
+        }
+    }
+
+    /// <summary>When a message was sent; null for one we never had.</summary>
+    internal DateTimeOffset? SentAt(string id)
+    {
+        lock (_lock)
+        {
+            return _sent.TryGetValue(id, out var sent) ? sent.At : null;
+        }
+    }
+
+    /// <summary>What became of one target; null when it is none.</summary>
+    internal Fate? FateOf(string id, string address)
+    {
+        Sent sent;
+        lock (_lock)
+        {
+            if (!_sent.TryGetValue(id, out sent))
+            {
+                return null;
+            }
+        }
+
+        var index = Array.BinarySearch(sent.Hashes, Hash(address));
+        return index < 0 ? null : (Fate)sent.Fates[index];
+    }
+
+    /// <summary>How many there are of each fate.</summary>
+    internal (int Targets, int Delivered) Totals(string id)
+    {
+        lock (_lock)
+        {
+            return _sent.TryGetValue(id, out var sent)
+                ? (sent.Fates.Length, sent.Fates.Count(fate => fate == (byte)Fate.Delivered))
+                : (0, 0);
+        }
+    }
+
+    private static ulong Hash(string address) =>
+        BitConverter.ToUInt64(SHA256.HashData(Encoding.UTF8.GetBytes(address)));
+
+    private readonly record struct Sent(DateTimeOffset At, ulong[] Hashes, byte[] Fates);
+}
+
+/// <summary>Requests of the last second, by channel.</summary>
+internal sealed class RateLimits
+{
+    private readonly Dictionary<string, Queue<long>> _recent = [];
+    private readonly Lock _lock = new();
+
+    internal bool Allows(string channel, Script script)
+    {
+        if (!script.RatePerSecond.TryGetValue(channel, out var most))
+        {
+            return true;
+        }
+
+        lock (_lock)
+        {
+            if (!_recent.TryGetValue(channel, out var recent))
+            {
+                _recent[channel] = recent = new Queue<long>();
+            }
+
+            var now = Environment.TickCount64;
+            while (recent.TryPeek(out var oldest) && now - oldest >= 1000)
+            {
+                recent.Dequeue();
+            }
+
+            if (recent.Count >= most)
+            {
+                return false;
+            }
+
+            recent.Enqueue(now);
+            return true;
+        }
+    }
+}
+
+/// <summary>Mass sends that a follower has had this month, at most four.</summary>
+internal sealed class MonthlyQuota
+{
+    private const int Most = 4;
+    private readonly Dictionary<ulong, byte> _had = [];
+    private int _month;
+
+    internal bool Takes(string openid, DateTimeOffset at)
+    {
+        var local = at.ToOffset(TimeSpan.FromHours(8));
+        lock (_had)
+        {
+            if (_month != (local.Year * 12) + local.Month)
+            {
+                _had.Clear();
+                _month = (local.Year * 12) + local.Month;
+            }
+
+            var key = BitConverter.ToUInt64(SHA256.HashData(Encoding.UTF8.GetBytes(openid)));
+            var had = _had.GetValueOrDefault(key);
+            if (had >= Most)
+            {
+                return false;
+            }
+
+            _had[key] = (byte)(had + 1);
+            return true;
+        }
+    }
+}
