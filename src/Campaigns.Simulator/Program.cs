@@ -1,1 +1,1 @@
-await Campaigns.Simulator.SimulatorHost.Build(args).RunAsync();
+await Campaigns.Simulator.SimulatorHost.RunAsync(args);

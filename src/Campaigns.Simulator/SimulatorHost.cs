@@ -8,11 +8,21 @@ namespace Campaigns.Simulator;
 /// asked, posts receipts, and misbehaves as scripted. Run it as a program, or inside a test.</summary>
 public static class SimulatorHost
 {
+    /// <summary>Runs it until it is told to stop; the first line printed is <c>simulator: ADDRESS</c>, also where the port
+    /// was left to chance.</summary>
+    public static async Task RunAsync(params string[] args)
+    {
+        await using var app = Build(args);
+        await app.StartAsync();
+        Console.WriteLine($"simulator: {app.Urls.First()}");
+        await app.WaitForShutdownAsync();
+    }
+
     /// <summary>Builds it, not yet started; dispose it to close the ledger.</summary>
     /// <param name="args">As on the command line: <c>--urls</c>, <c>--ledger FILE</c> and the members of
     /// <see cref="SimulatorOptions"/>.</param>
     /// <exception cref="InvalidOperationException">An option cannot be read.</exception>
-    /// <exception cref="IOException">The ledger cannot be opened, or another simulator has it.</exception>
+    /// <exception cref="IOException">The ledger cannot be opened.</exception>
     public static WebApplication Build(params string[] args)
     {
         var builder = WebApplication.CreateSlimBuilder(
