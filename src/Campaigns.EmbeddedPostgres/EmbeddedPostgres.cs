@@ -85,7 +85,9 @@ public static class EmbeddedPostgres
                     ? stored
                     : options.FreePort();
             settings["port"] = port.ToString(CultureInfo.InvariantCulture);
-            var postmaster = new Postmaster(account.Command(binaries.Postgres, Arguments(directory, settings)));
+            var postmaster = new Postmaster(
+                account.CommandEndingWithThread(binaries.Postgres, Arguments(directory, settings))
+            );
             try
             {
                 await postmaster.ReadyAsync(cancellationToken);

@@ -10,6 +10,9 @@ internal sealed class Postmaster
     private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(30);
 
+    private static readonly TimeSpan SignalPause = TimeSpan.FromMilliseconds(500);
+
+    private readonly TaskCompletionSource _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Queue<string> _lines = new();
@@ -65,19 +68,17 @@ internal sealed class Postmaster
     /// <summary>Ends sessions and waits for the shutdown checkpoint; after 30 s without either.</summary>
     public async Task StopAsync()
     {
-        foreach (var signal in new[] { Native.SigInt, Native.SigQuit, Native.SigKill })
+        await Task.WhenAny(_started.Task, _exited.Task);
+        var since = Stopwatch.StartNew();
+        while (!_exited.Task.IsCompleted)
         {
-            SignalIfRunning(signal);
-            try
-            {
-                await _exited.Task.WaitAsync(StopPatience);
-                return;
-            }
-            catch (TimeoutException) { }
-            catch (IOException)
-            {
-                return;
-            }
+            // Again and again: a program that has not yet become PostgreSQL may ignore it.
+            SignalIfRunning(
+                since.Elapsed < StopPatience ? Native.SigInt
+                : since.Elapsed < 2 * StopPatience ? Native.SigQuit
+                : Native.SigKill
+            );
+            await Task.WhenAny(_exited.Task, Task.Delay(SignalPause));
         }
     }
 
@@ -95,6 +96,7 @@ internal sealed class Postmaster
         {
             using var process = Process.Start(command.StartInfo())!;
             _pid = process.Id;
+            _started.SetResult();
             process.StandardInput.Close();
             process.OutputDataReceived += (_, e) => Take(e.Data);
             process.ErrorDataReceived += (_, e) => Take(e.Data);

@@ -1,0 +1,100 @@
+using Campaigns.Embedded;
+using Campaigns.Tests.Support;
+
+namespace Campaigns.Tests.EmbeddedServer;
+
+public sealed class RefusalTests
+{
+    [Fact]
+    public async Task A_second_host_on_the_same_directory_is_refused()
+    {
+        using var cluster = new Cluster();
+        await using var server = await cluster.StartAsync();
+
+        Assert.Contains(
+            $"running PostgreSQL on {cluster.Directory}",
+            await cluster.RefusalAsync(),
+            StringComparison.Ordinal
+        );
+        Assert.Equal(1, await Cluster.AskAsync<int>(server, "SELECT 1"));
+    }
+
+    [Fact]
+    public async Task A_directory_that_cannot_be_written_is_named()
+    {
+        using var cluster = new Cluster();
+        cluster.Options = cluster.Options with { DataDirectory = "/proc/campaigns" };
+
+        Assert.Contains("/proc/campaigns", await cluster.RefusalAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_file_in_the_way_of_the_directory_is_named()
+    {
+        using var place = new TemporaryDirectory();
+        await File.WriteAllTextAsync(place.Below("file"), "");
+        using var cluster = new Cluster();
+        cluster.Options = cluster.Options with { DataDirectory = place.Below("file/pg") };
+
+        Assert.Contains(place.Below("file"), await cluster.RefusalAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_cluster_of_another_major_version_is_left_alone()
+    {
+        using var cluster = new Cluster();
+        await using (await cluster.StartAsync()) { }
+
+        var version = Path.Combine(cluster.Directory, "cluster", "PG_VERSION");
+        await File.WriteAllTextAsync(version, "12\n");
+
+        Assert.Contains("made by PostgreSQL 12", await cluster.RefusalAsync(), StringComparison.Ordinal);
+        Assert.Equal("12\n", await File.ReadAllTextAsync(version));
+    }
+
+    [RootFact]
+    public async Task A_directory_that_the_account_of_PostgreSQL_cannot_reach_is_named()
+    {
+        using var cluster = new Cluster("closed/inside/pg");
+        var closed = Path.GetFullPath(Path.Combine(cluster.Directory, "../.."));
+        Directory.CreateDirectory(Path.Combine(closed, "inside"));
+        File.SetUnixFileMode(closed, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+
+        Assert.Contains($"cannot enter {closed} ", await cluster.RefusalAsync(), StringComparison.Ordinal);
+    }
+
+    [RootFact]
+    public async Task An_ordinary_user_starts_it_too_and_is_told_where_it_may_not_write()
+    {
+        using var place = new TemporaryDirectory();
+        var own = place.Below("own");
+        Directory.CreateDirectory(own);
+        Account.OfPostgres().Own(own);
+
+        await using (var host = ChildProcess.Start(StartAndReportAsync, [Path.Combine(own, "pg")], "postgres"))
+        {
+            Assert.Equal("answers", await host.ReadLineAsync());
+            await host.EndAsync();
+        }
+
+        await using var refused = ChildProcess.Start(StartAndReportAsync, [place.Below("pg")], "postgres");
+        var line = await refused.ReadLineAsync();
+        Assert.Contains(place.Below("pg"), line, StringComparison.Ordinal);
+        Assert.Contains("denied", line, StringComparison.Ordinal);
+    }
+
+    private static async Task StartAndReportAsync(string[] arguments)
+    {
+        try
+        {
+            var options = new EmbeddedPostgresOptions { DataDirectory = arguments[0], MaxConnections = 20 };
+            await using var server = await EmbeddedPostgres.StartAsync(options, CancellationToken.None);
+            Console.WriteLine(await Cluster.AskAsync<int>(server, "SELECT 1") == 1 ? "answers" : "is silent");
+            await ChildProcess.UntilToldToEnd();
+        }
+        catch (EmbeddedPostgresException e)
+        {
+            Console.WriteLine(e.Message);
+        }
+    }
+}
