@@ -59,10 +59,25 @@ internal sealed record CommandResult(int ExitCode, string Output, string Error)
             '\n',
             StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries
         );
-        return lines.FirstOrDefault(l =>
-                l.Contains("rror", StringComparison.Ordinal) || l.Contains("FATAL", StringComparison.Ordinal)
-            )
+        return lines.Select(Complaint).FirstOrDefault(c => c is not null)
             ?? lines.LastOrDefault()
             ?? $"exit code {ExitCode}";
+    }
+
+    /// <summary>What follows PostgreSQL's "FATAL:" or initdb's "error:", or npm's and apt-get's whole line.</summary>
+    public static string? Complaint(string line)
+    {
+        foreach (var mark in new[] { "FATAL:", "PANIC:", "error:" })
+        {
+            var at = line.IndexOf(mark, StringComparison.Ordinal);
+            if (at >= 0)
+            {
+                return line[(at + mark.Length)..].Trim();
+            }
+        }
+
+        return line.StartsWith("npm error", StringComparison.Ordinal) || line.StartsWith("E:", StringComparison.Ordinal)
+            ? line
+            : null;
     }
 }

@@ -14,6 +14,10 @@ internal sealed class DataDirectory : IDisposable
 
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
+    // What .NET answers for a lock that another process holds is the system's own number.
+    private const int WouldBlockOnLinux = 11;
+    private const int WouldBlockOnMac = 35;
+
     private readonly FileStream _lock;
 
     private DataDirectory(string root, FileStream @lock)
@@ -57,7 +61,7 @@ internal sealed class DataDirectory : IDisposable
                 }
             );
         }
-        catch (IOException e) when (e.GetType() == typeof(IOException) && File.Exists(Path.Combine(root, "lock")))
+        catch (IOException e) when (e.HResult is WouldBlockOnLinux or WouldBlockOnMac)
         {
             return null;
         }
@@ -93,6 +97,7 @@ internal sealed class DataDirectory : IDisposable
             .RunAsync(cancellationToken);
         if (!result.Succeeded)
         {
+            Directory.Delete(unnamed, recursive: true);
             throw new EmbeddedPostgresException($"PostgreSQL could not set up {Root}: {result.Reason()}");
         }
 

@@ -137,7 +137,7 @@ internal sealed class Postmaster
     {
         lock (_lines)
         {
-            var reason = _lines.FirstOrDefault(l => l.Contains("FATAL:", StringComparison.Ordinal)) ?? LastLine;
+            var reason = _lines.Select(CommandResult.Complaint).FirstOrDefault(c => c is not null) ?? LastLine;
             return new StartFailedException(reason, string.Join('\n', _lines));
         }
     }

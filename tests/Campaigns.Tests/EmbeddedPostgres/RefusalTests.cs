@@ -40,6 +40,43 @@ public sealed class RefusalTests
     }
 
     [Fact]
+    public async Task A_full_disk_is_told_in_the_words_of_initdb()
+    {
+        using var binaries = new TemporaryDirectory();
+        binaries.Script("postgres", "echo 'postgres (PostgreSQL) 17.2'");
+        binaries.Script(
+            "initdb",
+            """
+            echo 'creating directory ... ok'
+            echo '2026-01-02 03:04:05.678 UTC [42] FATAL:  could not write to file "pg_wal/x": No space left on device' >&2
+            echo 'child process exited with exit code 1' >&2
+            exit 1
+            """
+        );
+        using var cluster = new Cluster();
+        cluster.Options = cluster.Options with { Machine = cluster.Options.Machine with { PgBin = binaries.FullName } };
+
+        Assert.Equal(
+            $"PostgreSQL could not set up {cluster.Directory}: could not write to file \"pg_wal/x\": No space left on device",
+            await cluster.RefusalAsync()
+        );
+        Assert.Empty(Directory.EnumerateDirectories(cluster.Directory));
+    }
+
+    [Fact]
+    public async Task A_setting_that_PostgreSQL_refuses_is_told_in_its_words()
+    {
+        using var cluster = new Cluster();
+        cluster.Options = cluster.Options with { Settings = new Dictionary<string, string> { ["work_mem"] = "much" } };
+
+        Assert.Contains(
+            "invalid value for parameter \"work_mem\"",
+            await cluster.RefusalAsync(),
+            StringComparison.Ordinal
+        );
+    }
+
+    [Fact]
     public async Task A_cluster_of_another_major_version_is_left_alone()
     {
         using var cluster = new Cluster();

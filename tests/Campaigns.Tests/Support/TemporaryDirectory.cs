@@ -15,5 +15,14 @@ internal sealed class TemporaryDirectory : IDisposable
 
     public string Below(string relative) => Path.Combine(FullName, relative);
 
+    /// <summary>Writes a shell script that may be run, and the folders it lies in.</summary>
+    public void Script(string relative, string body)
+    {
+        var path = Below(relative);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.WriteAllText(path, $"#!/bin/sh\n{body}\n");
+        File.SetUnixFileMode(path, OpenToAll);
+    }
+
     public void Dispose() => Directory.Delete(FullName, recursive: true);
 }
