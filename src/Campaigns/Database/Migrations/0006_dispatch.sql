@@ -12,6 +12,7 @@ CREATE TABLE chunk (
     members bigint[],
     touches integer NOT NULL,
     try smallint NOT NULL DEFAULT 1,
+    fresh boolean NOT NULL DEFAULT true,  -- none of its touches has been attempted before
     due_at timestamptz NOT NULL,
     state smallint NOT NULL DEFAULT 0,    -- 0 waiting, 1 done, 2 cancelled, 3 expired
     token bigint NOT NULL DEFAULT 0,      -- grows with every claim
@@ -22,10 +23,11 @@ CREATE TABLE chunk (
     PRIMARY KEY (run_key, chunk),
     CHECK ((members IS NULL) = (low_key IS NOT NULL AND high_key IS NOT NULL))
 ) WITH (fillfactor = 70);
-CREATE INDEX chunk_due ON chunk (channel, due_at) WHERE state = 0;
+CREATE INDEX chunk_waiting ON chunk (run_key, wave, due_at) WHERE state = 0;
 
 -- What is about to be on the wire, committed before it is sent; never updated. The request key is
--- run-chunk-request. withheld are touches that may no longer go, with the reason read in the same transaction.
+-- run-chunk-request where the provider gives none. withheld are touches that may no longer go, with the reason read in
+-- the same transaction; also, with no customer on the wire, what ended with its chunk.
 CREATE TABLE attempt (
     run_key integer NOT NULL,
     chunk integer NOT NULL,
@@ -63,7 +65,8 @@ CREATE TABLE withheld_reason (
 );
 INSERT INTO withheld_reason (reason, name) VALUES
     (1, 'opted_out'), (2, 'no_consent'), (3, 'personalisation_off'), (4, 'unreachable'), (5, 'frequency_cap'),
-    (6, 'outranked'), (7, 'converted'), (8, 'expired'), (9, 'cancelled'), (10, 'template_error');
+    (6, 'outranked'), (7, 'converted'), (8, 'expired'), (9, 'cancelled'), (10, 'template_error'),
+    (0, 'moved'); -- to another chunk, which has it now
 
 -- What an operator or a provider did to a channel; the gateway's settings are configuration.
 CREATE TABLE channel_state (
@@ -75,13 +78,11 @@ CREATE TABLE channel_state (
     changed_at timestamptz NOT NULL
 );
 
--- The nodes that share a channel's rate; a share is a lease of real time.
-CREATE TABLE rate_share (
-    channel smallint NOT NULL,
-    node text NOT NULL,
-    leased_until timestamptz NOT NULL,
-    PRIMARY KEY (channel, node)
-);
+-- When a channel's next call may go: all nodes take their slots from here.
+CREATE TABLE channel_pace (
+    channel smallint PRIMARY KEY,
+    next_at timestamptz NOT NULL          -- real time
+) WITH (fillfactor = 10);
 
 -- One WeChat access token for all nodes.
 CREATE TABLE wechat_token (

@@ -101,3 +101,66 @@ CREATE TABLE report_watermark (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     computed_through timestamptz NOT NULL
 );
+
+-- The state of every touch of a run that is not simply planned. What is said of one attempt is ranked unknown < accepted <
+-- failed < delivered, and the highest seen holds; a touch has its last attempt's state, unless an earlier one was
+-- delivered. Chunks are numbered upwards as touches move on, so (chunk, request) is the order of attempts. One packed
+-- number carries both: chunk, request and code, the codes 0 waiting, 1 attempted, 2 unknown, 3 accepted, 4 failed,
+-- 5 delivered, 20 + reason for withheld.
+CREATE FUNCTION touch_state(run integer, customer bigint DEFAULT NULL)
+RETURNS TABLE (customer_key bigint, state text, reason smallint)
+LANGUAGE sql STABLE AS $$
+    WITH said AS (
+        SELECT r.customer_key, r.chunk, r.request, max(r.state) AS state
+        FROM receipt r
+        WHERE r.run_key = run AND (customer IS NULL OR r.customer_key = customer)
+        GROUP BY r.customer_key, r.chunk, r.request
+    ), sent AS (
+        SELECT m.customer_key, a.chunk, a.request,
+               greatest(
+                   CASE m.answer WHEN 1 THEN 3 WHEN 4 THEN 2 WHEN 2 THEN 4 WHEN 3 THEN 4 ELSE 1 END,
+                   said.state + 1
+               ) AS code
+        FROM attempt a
+        LEFT JOIN LATERAL (
+            SELECT CASE WHEN cardinality(o.states) = 1
+                        THEN array_fill(o.states[1], ARRAY[cardinality(a.customer_keys)]) ELSE o.states END AS states
+            FROM outcome o
+            WHERE o.run_key = a.run_key AND o.chunk = a.chunk AND o.request = a.request
+            ORDER BY o.answer DESC
+            LIMIT 1
+        ) o ON true
+        CROSS JOIN LATERAL unnest(a.customer_keys, o.states) AS m (customer_key, answer)
+        LEFT JOIN said ON said.customer_key = m.customer_key AND said.chunk = a.chunk AND said.request = a.request
+        WHERE a.run_key = run AND (customer IS NULL OR customer = ANY (a.customer_keys))
+    ), entry AS (
+        SELECT customer_key, chunk, request, code FROM sent
+        UNION ALL
+        SELECT m.customer_key, a.chunk, a.request, 20 + m.reason
+        FROM attempt a
+        CROSS JOIN LATERAL unnest(a.withheld_keys, a.withheld_reasons) AS m (customer_key, reason)
+        WHERE a.run_key = run AND m.reason <> 0 AND (customer IS NULL OR customer = ANY (a.withheld_keys))
+        UNION ALL
+        SELECT m.customer_key, c.chunk, 0, 0
+        FROM chunk c
+        CROSS JOIN LATERAL unnest(c.members) AS m (customer_key)
+        WHERE c.run_key = run AND c.state = 0 AND (customer IS NULL OR customer = ANY (c.members))
+    ), last AS (
+        SELECT e.customer_key,
+               max((e.chunk::bigint << 32) | (e.request::bigint << 8) | e.code) & 255 AS code,
+               bool_or(e.code = 5) AS delivered,
+               bool_or(e.code BETWEEN 1 AND 5) AS attempted
+        FROM entry e
+        WHERE customer IS NULL OR e.customer_key = customer
+        GROUP BY e.customer_key
+    )
+    SELECT l.customer_key,
+           CASE WHEN l.delivered THEN 'delivered'
+                WHEN l.code = 0 AND l.attempted THEN 'attempted'
+                ELSE CASE l.code WHEN 0 THEN 'planned' WHEN 1 THEN 'attempted' WHEN 2 THEN 'unknown'
+                                 WHEN 3 THEN 'accepted' WHEN 4 THEN 'failed' WHEN 28 THEN 'expired'
+                                 WHEN 29 THEN 'cancelled' WHEN 30 THEN 'failed' ELSE 'suppressed' END
+           END,
+           CASE WHEN l.code > 20 AND NOT l.delivered AND l.code NOT IN (28, 29) THEN (l.code - 20)::smallint END
+    FROM last l
+$$;

@@ -1,0 +1,325 @@
+using Campaigns.Channels;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Campaigns.Customers;
+
+/// <summary>How many marketing attempts a customer may get, over all campaigns; null for no limit. Days are the
+/// customer's own.</summary>
+/// <param name="PerDay">1 to 15.</param>
+/// <param name="PerWeek">Today and the six days before; 1 to 105.</param>
+/// <param name="ChannelPerDay">On the channel; 1 to 15.</param>
+/// <param name="ChannelPerWeek">On the channel; 1 to 105.</param>
+/// <param name="ChannelPerMonth">On the channel, a calendar month of <see cref="ContactDay.Month"/>; 1 to 15.</param>
+/// <param name="MinimumGap">Since the last attempt on any channel.</param>
+/// <param name="UsesProfiling">Whether the campaign profiles, and so leaves out who refused that.</param>
+public sealed record ContactLimits(
+    int? PerDay = null,
+    int? PerWeek = null,
+    int? ChannelPerDay = null,
+    int? ChannelPerWeek = null,
+    int? ChannelPerMonth = null,
+    TimeSpan? MinimumGap = null,
+    bool UsesProfiling = false
+);
+
+/// <summary>The instant of an attempt, in the days that contacts are counted in.</summary>
+/// <param name="Now">Business time.</param>
+/// <param name="Days">For each customer, days since 2000-01-01 by the local date.</param>
+/// <param name="Month">12 * year + month of the bank.</param>
+public sealed record ContactDay(DateTimeOffset Now, int[] Days, int Month);
+
+/// <summary>Why a customer may not be contacted now. The numbers are those of <c>withheld_reason</c>.</summary>
+public enum Withheld : short
+{
+    Moved = 0,
+    OptedOut = 1,
+    NoConsent = 2,
+    PersonalisationOff = 3,
+    Unreachable = 4,
+    FrequencyCap = 5,
+    Outranked = 6,
+    Converted = 7,
+    Expired = 8,
+    Cancelled = 9,
+    TemplateError = 10,
+}
+
+/// <summary>The places that caps leave in a customer's day and week: taken with the attempt, in its transaction, and
+/// given back when the provider refused for good or nothing was sent.</summary>
+public static class ContactPlaces
+{
+    /// <summary>Takes a place for everyone who may have a marketing attempt on the channel now: consent, refusal, reach and
+    /// caps are read from the row that is locked, in the order of keys, so that attempts at once neither deadlock nor both
+    /// pass. An upsert, since an UPDATE does not promise its order; everyone has the row from ingest on.</summary>
+    /// <param name="keys">Ascending.</param>
+    /// <returns>The keys that have a place, ascending.</returns>
+    public static async Task<long[]> TakeAsync(
+        NpgsqlConnection connection,
+        Channel channel,
+        long[] keys,
+        ContactLimits limits,
+        ContactDay day,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = new NpgsqlCommand(TakeSql(channel, limits), connection);
+        var parameters = command.Parameters;
+        parameters.AddWithValue("keys", keys);
+        parameters.AddWithValue("days", day.Days);
+        parameters.AddWithValue("now", day.Now.UtcDateTime);
+        parameters.AddWithValue("bit", channel.Bit());
+        parameters.AddWithValue("month", day.Month);
+        parameters.AddWithValue("unprofiled", limits.UsesProfiling);
+        Add(parameters, "per_day", limits.PerDay);
+        Add(parameters, "per_week", limits.PerWeek);
+        Add(parameters, "channel_per_day", limits.ChannelPerDay);
+        Add(parameters, "channel_per_week", limits.ChannelPerWeek);
+        Add(parameters, "channel_per_month", limits.ChannelPerMonth);
+        parameters.Add(
+            new NpgsqlParameter("gap", NpgsqlDbType.Interval) { Value = (object?)limits.MinimumGap ?? DBNull.Value }
+        );
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var taken = new List<long>(keys.Length);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            taken.Add(
+                reader.GetBoolean(1)
+                    ? reader.GetInt64(0)
+                    : throw new InvalidOperationException("A customer has no contact row.")
+            );
+        }
+
+        taken.Sort();
+        return [.. taken];
+    }
+
+    /// <summary>Why each of the customers has no place; to be asked in the same transaction.</summary>
+    public static async Task<Dictionary<long, Withheld>> WhyNotAsync(
+        NpgsqlConnection connection,
+        Channel channel,
+        long[] keys,
+        ContactLimits limits,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = new NpgsqlCommand(
+            """
+            SELECT customer_key,
+                   CASE WHEN personalisation_off AND @unprofiled THEN 3
+                        WHEN opted_out & @bit <> 0 THEN 1
+                        WHEN consented & @bit = 0 AND NOT erased THEN 2
+                        WHEN erased OR reachable & @bit = 0 THEN 4
+                        ELSE 5 END::smallint
+            FROM contact
+            WHERE customer_key = ANY (@keys)
+            """,
+            connection
+        );
+        command.Parameters.AddWithValue("keys", keys);
+        command.Parameters.AddWithValue("bit", channel.Bit());
+        command.Parameters.AddWithValue("unprofiled", limits.UsesProfiling);
+        return await ReadReasonsAsync(command, cancellationToken);
+    }
+
+    /// <summary>Of these, who cannot have a servicing message on the channel: it needs no consent and counts for no cap.
+    /// </summary>
+    public static async Task<Dictionary<long, Withheld>> NotServicedAsync(
+        NpgsqlConnection connection,
+        Channel channel,
+        long[] keys,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = new NpgsqlCommand(
+            """
+            SELECT customer_key, 4::smallint
+            FROM contact
+            WHERE customer_key = ANY (@keys) AND (erased OR reachable & @bit = 0)
+            """,
+            connection
+        );
+        command.Parameters.AddWithValue("keys", keys);
+        command.Parameters.AddWithValue("bit", channel.Bit());
+        return await ReadReasonsAsync(command, cancellationToken);
+    }
+
+    /// <summary>Of these, who may no longer have what was attempted before; caps apart, for it was counted then.</summary>
+    public static async Task<bool> AnyRefusedAsync(
+        NpgsqlConnection connection,
+        Channel channel,
+        long[] keys,
+        bool marketing,
+        bool unprofiled,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = new NpgsqlCommand(
+            """
+            SELECT EXISTS (
+                SELECT
+                FROM contact
+                WHERE customer_key = ANY (@keys)
+                  AND (erased OR reachable & @bit = 0 OR @marketing
+                       AND (opted_out & @bit <> 0 OR consented & @bit = 0 OR personalisation_off AND @unprofiled))
+            )
+            """,
+            connection
+        );
+        command.Parameters.AddWithValue("keys", keys);
+        command.Parameters.AddWithValue("bit", channel.Bit());
+        command.Parameters.AddWithValue("marketing", marketing);
+        command.Parameters.AddWithValue("unprofiled", unprofiled);
+        return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
+    }
+
+    /// <summary>When each was last contacted; who never was is left out.</summary>
+    public static async Task<Dictionary<long, DateTime>> LastContactsAsync(
+        NpgsqlConnection connection,
+        long[] keys,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = new NpgsqlCommand(
+            "SELECT customer_key, last_contact_at FROM contact WHERE customer_key = ANY (@keys) AND last_contact_at IS NOT NULL",
+            connection
+        );
+        command.Parameters.AddWithValue("keys", keys);
+        var contacts = new Dictionary<long, DateTime>();
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            contacts[reader.GetInt64(0)] = reader.GetDateTime(1);
+        }
+
+        return contacts;
+    }
+
+    /// <summary>Gives places back that were taken at <paramref name="day"/>.</summary>
+    /// <param name="keys">Ascending.</param>
+    /// <param name="previous">When each was contacted before, null where never; null as a whole where that is not known.
+    /// </param>
+    public static async Task GiveBackAsync(
+        NpgsqlConnection connection,
+        Channel channel,
+        long[] keys,
+        ContactDay day,
+        DateTime?[]? previous,
+        bool monthly,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = new NpgsqlCommand(GiveBackSql(channel, monthly), connection);
+        command.Parameters.AddWithValue("keys", keys);
+        command.Parameters.AddWithValue("days", day.Days);
+        command.Parameters.AddWithValue(
+            "previous",
+            NpgsqlDbType.Array | NpgsqlDbType.TimestampTz,
+            previous ?? new DateTime?[keys.Length]
+        );
+        command.Parameters.AddWithValue("restore", previous is not null);
+        command.Parameters.AddWithValue("now", day.Now.UtcDateTime);
+        command.Parameters.AddWithValue("month", day.Month);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    private static string TakeSql(Channel channel, ContactLimits limits)
+    {
+        var word = ContactCounters.Column(channel);
+        var checks = new List<string>
+        {
+            "NOT c.erased",
+            "c.reachable & @bit <> 0",
+            "c.opted_out & @bit = 0",
+            "c.consented & @bit <> 0",
+            "NOT (c.personalisation_off AND @unprofiled)",
+        };
+        Check(limits.PerDay, $"{Shifted("contacts")} & 15 < @per_day");
+        Check(limits.PerWeek, $"({ContactCounters.Sum(Shifted("contacts"))}) < @per_week");
+        Check(limits.ChannelPerDay, $"{Shifted(word)} & 15 < @channel_per_day");
+        Check(limits.ChannelPerWeek, $"({ContactCounters.Sum(Shifted(word))}) < @channel_per_week");
+        Check(
+            limits.ChannelPerMonth,
+            "(c.month_contacts / 16 <> @month OR c.month_contacts % 16 < @channel_per_month)"
+        );
+        if (limits.MinimumGap is not null)
+        {
+            checks.Add("(c.last_contact_at IS NULL OR c.last_contact_at <= @now - @gap)");
+        }
+
+        return $"""
+            INSERT INTO contact AS c (customer_key, last_day)
+            SELECT k, d FROM unnest(@keys, @days) AS t (k, d)
+            ON CONFLICT (customer_key) DO UPDATE
+            SET last_day = greatest(c.last_day, excluded.last_day),
+                contacts = {Shifted("contacts")} + CASE WHEN {Shifted("contacts")} & 15 < 15 THEN 1 ELSE 0 END,
+                {string.Join(",\n", Channels().Select(other =>
+                other == word
+                    ? $"{word} = {Shifted(word)} + CASE WHEN {Shifted(word)} & 15 < 15 THEN 1 ELSE 0 END"
+                    : $"{other} = {Shifted(other)}"))},
+                {(limits.ChannelPerMonth is null
+                    ? ""
+                    : "month_contacts = CASE WHEN c.month_contacts / 16 = @month THEN c.month_contacts + 1 ELSE @month * 16 + 1 END,")}
+                last_contact_at = @now
+            WHERE {string.Join("\n AND ", checks)}
+            RETURNING customer_key, xmax <> 0
+            """;
+
+        void Check(int? limit, string condition)
+        {
+            if (limit is not null)
+            {
+                checks.Add(condition);
+            }
+        }
+    }
+
+    private static string GiveBackSql(Channel channel, bool monthly) =>
+        $"""
+            WITH given AS MATERIALIZED (
+                SELECT c.customer_key, 4 * (c.last_day - t.day) AS shift, t.previous
+                FROM unnest(@keys, @days, @previous) AS t (customer_key, day, previous)
+                JOIN contact c USING (customer_key)
+                ORDER BY c.customer_key
+                FOR UPDATE OF c
+            )
+            UPDATE contact c
+            SET contacts = {OneLess("contacts")},
+                {ContactCounters.Column(channel)} = {OneLess(ContactCounters.Column(channel))},
+                {(monthly
+                    ? "month_contacts = c.month_contacts - CASE WHEN c.month_contacts / 16 = @month AND c.month_contacts % 16 > 0 THEN 1 ELSE 0 END,"
+                    : "")}
+                last_contact_at = CASE WHEN @restore AND c.last_contact_at = @now THEN g.previous ELSE c.last_contact_at END
+            FROM given g
+            WHERE c.customer_key = g.customer_key
+            """;
+
+    private static string OneLess(string word) =>
+        $"""
+            c.{word} - CASE WHEN g.shift BETWEEN 0 AND 24 AND (c.{word} >> greatest(0, least(g.shift, 24))) & 15 > 0
+                            THEN 1 << greatest(0, least(g.shift, 24)) ELSE 0 END
+            """;
+
+    private static string Shifted(string word) =>
+        $"({ContactCounters.ShiftedTo("excluded.last_day", $"c.{word}", "c.last_day")})";
+
+    private static IEnumerable<string> Channels() => Enum.GetValues<Channel>().Select(ContactCounters.Column);
+
+    private static void Add(NpgsqlParameterCollection parameters, string name, int? value) =>
+        parameters.Add(new NpgsqlParameter(name, NpgsqlDbType.Integer) { Value = (object?)value ?? DBNull.Value });
+
+    private static async Task<Dictionary<long, Withheld>> ReadReasonsAsync(
+        NpgsqlCommand command,
+        CancellationToken cancellationToken
+    )
+    {
+        var reasons = new Dictionary<long, Withheld>();
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            reasons[reader.GetInt64(0)] = (Withheld)reader.GetInt16(1);
+        }
+
+        return reasons;
+    }
+}

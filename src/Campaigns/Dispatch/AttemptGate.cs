@@ -1,0 +1,397 @@
+using Campaigns.Channels;
+using Campaigns.Customers;
+using Npgsql;
+
+namespace Campaigns.Dispatch;
+
+/// <summary>The transaction at the heart: reads again what may have changed since planning and commits the attempts of
+/// those who may go. Only what it returned may be sent.</summary>
+internal sealed class AttemptGate(
+    NpgsqlDataSource dataSource,
+    DispatchOptions options,
+    LocalDays localDays,
+    Fallback fallback,
+    TimeProvider time
+)
+{
+    /// <summary>Attempts of as many touches as go on the wire at once.</summary>
+    /// <param name="touches">In the order of keys; at most what fits in as many requests as there are keys.</param>
+    /// <param name="keys">Keys of the provider's, one a request; null where they are ours.</param>
+    /// <param name="requests">Most requests.</param>
+    internal async Task<Round> AttemptAsync(
+        Chunk chunk,
+        WaveContext wave,
+        GatewayDeclaration gateway,
+        List<Touch> touches,
+        IReadOnlyList<string>? keys,
+        int requests,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var withheld = touches.Where(touch => touch.Fault is not null).ToDictionary(Key, touch => touch.Fault!.Value);
+        var candidates = touches.Where(touch => touch.Fault is null).ToList();
+        var fence = await FenceAsync(connection, chunk, wave, candidates, requests, cancellationToken);
+        if (fence.Halt != Halt.None)
+        {
+            return Round.Halted(fence.Halt);
+        }
+
+        foreach (var key in fence.Converted)
+        {
+            withheld[key] = Withheld.Converted;
+        }
+
+        candidates.RemoveAll(touch => withheld.ContainsKey(touch.CustomerKey));
+        var highestZone = candidates.Count == 0 ? (short)1 : candidates.Max(touch => touch.Zone);
+        var dates = await localDays.AtAsync(fence.Now, highestZone, cancellationToken);
+        var (passed, previous) = await PassAsync(
+            connection,
+            wave,
+            gateway,
+            candidates,
+            dates,
+            withheld,
+            cancellationToken
+        );
+        if (passed.Count > 0 && passed.Count < gateway.MinBatch)
+        {
+            await MoveOnAsync(connection, chunk, wave, gateway, passed, previous, dates, withheld, cancellationToken);
+            passed = [];
+        }
+
+        var attempts = Split(chunk, gateway, passed, keys, fence.FirstRequest, dates, previous);
+        await AppendAsync(connection, chunk, fence, dates, attempts, withheld, cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        return new Round(Halt.None, attempts);
+    }
+
+    /// <summary>Reads again what may forbid to repeat a request, and renews the lease where nothing does.</summary>
+    /// <returns><see cref="Halt.None"/> where it may be repeated, <see cref="Halt.Refused"/> where one of its customers has
+    /// refused meanwhile.</returns>
+    internal async Task<(Halt Halt, Dates Dates)> RecheckAsync(
+        Chunk chunk,
+        WaveContext wave,
+        List<Touch> touches,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var fence = await FenceAsync(connection, chunk, wave, [], requests: 0, cancellationToken);
+        var dates = await localDays.AtAsync(fence.Now, 1, cancellationToken);
+        if (fence.Halt != Halt.None)
+        {
+            return (fence.Halt, dates);
+        }
+
+        long[] keys = [.. touches.Select(Key)];
+        if (
+            await ContactPlaces.AnyRefusedAsync(
+                connection,
+                wave.Channel,
+                keys,
+                wave.Marketing,
+                wave.Plan.UsesProfiling,
+                cancellationToken
+            )
+        )
+        {
+            return (Halt.Refused, dates);
+        }
+
+        await transaction.CommitAsync(cancellationToken);
+        return (Halt.None, dates);
+    }
+
+    private sealed record Fence(Halt Halt, int FirstRequest, DateTimeOffset Now, IReadOnlyList<long> Converted)
+    {
+        internal static Fence Halted(Halt halt) => new(halt, 0, DateTimeOffset.UnixEpoch, []);
+    }
+
+    /// <summary>Holds the campaign's fence (shared; pausing takes it alone), renews the lease, takes request numbers and
+    /// reads the states that decide.</summary>
+    private async Task<Fence> FenceAsync(
+        NpgsqlConnection connection,
+        Chunk chunk,
+        WaveContext wave,
+        List<Touch> candidates,
+        int requests,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var batch = new NpgsqlBatch(connection);
+        batch.BatchCommands.Add(
+            new NpgsqlBatchCommand("SELECT pg_advisory_xact_lock_shared($1, $2)")
+            {
+                Parameters =
+                {
+                    new() { Value = CampaignFence.LockClass },
+                    new() { Value = wave.CampaignKey },
+                },
+            }
+        );
+        batch.BatchCommands.Add(
+            new NpgsqlBatchCommand(
+                """
+                UPDATE chunk c
+                SET requests = c.requests + $4, leased_until = clock_timestamp() + $5
+                FROM run r, campaign p, wave w, business_clock b
+                WHERE c.run_key = $1 AND c.chunk = $2 AND c.token = $3 AND c.state = 0
+                  AND r.run_key = c.run_key AND p.campaign_key = r.campaign_key
+                  AND w.run_key = c.run_key AND w.wave = c.wave
+                RETURNING c.requests - $4, r.state, p.state, w.opens_at, w.closes_at,
+                          clock_timestamp() + b.clock_offset, clock_timestamp(),
+                          EXISTS (
+                              SELECT
+                              FROM channel_state s
+                              WHERE s.channel = c.channel AND (s.stopped OR s.not_before > clock_timestamp())
+                          )
+                """
+            )
+            {
+                Parameters =
+                {
+                    new() { Value = chunk.RunKey },
+                    new() { Value = chunk.Number },
+                    new() { Value = chunk.Token },
+                    new() { Value = requests },
+                    new() { Value = options.Lease },
+                },
+            }
+        );
+        if (wave.EndedBy is { } ending && candidates.Count > 0)
+        {
+            batch.BatchCommands.Add(Converted(ending, wave.AsOf, candidates));
+        }
+
+        var asked = time.GetUtcNow();
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
+        await reader.NextResultAsync(cancellationToken);
+        if (!await reader.ReadAsync(cancellationToken))
+        {
+            return Fence.Halted(Halt.Lost);
+        }
+
+        var halt = Read(reader, asked);
+        var first = reader.GetInt32(0) + 1;
+        var now = reader.GetFieldValue<DateTimeOffset>(5);
+        if (halt != Halt.None)
+        {
+            return Fence.Halted(halt);
+        }
+
+        var converted = new List<long>();
+        if (await reader.NextResultAsync(cancellationToken))
+        {
+            while (await reader.ReadAsync(cancellationToken))
+            {
+                converted.Add(reader.GetInt64(0));
+            }
+        }
+
+        return new Fence(Halt.None, first, now, converted);
+    }
+
+    private Halt Read(NpgsqlDataReader row, DateTimeOffset asked)
+    {
+        var (run, campaign) = (row.GetString(1), row.GetString(2));
+        var now = row.GetFieldValue<DateTimeOffset>(5);
+        return campaign == "paused" ? Halt.Paused
+            : campaign != "running" || run != "planned" ? Halt.Ended
+            : now < row.GetFieldValue<DateTimeOffset>(3) || now >= row.GetFieldValue<DateTimeOffset>(4) ? Halt.Closed
+            : row.GetBoolean(7) ? Halt.Channel
+            : NodeClock.IsOff(row.GetFieldValue<DateTimeOffset>(6), asked, time.GetUtcNow(), options) ? Halt.Node
+            : Halt.None;
+    }
+
+    private static NpgsqlBatchCommand Converted(short ending, DateTimeOffset since, List<Touch> candidates)
+    {
+        // A chunk's customers lie close together, and of a goal's events there are few: one range is read faster than
+        // a thousand places. Chunks of members may lie far apart.
+        var (low, high) = (candidates[0].CustomerKey, candidates[^1].CustomerKey);
+        var close = high - low < 32L * candidates.Count;
+        var command = new NpgsqlBatchCommand(
+            close
+                ? """
+                SELECT DISTINCT customer_key
+                FROM event
+                WHERE event_type = $1 AND customer_key BETWEEN $3 AND $4 AND occurred_at >= $2
+                """
+                : """
+                SELECT DISTINCT customer_key
+                FROM event
+                WHERE event_type = $1 AND customer_key = ANY ($3) AND occurred_at >= $2
+                """
+        )
+        {
+            Parameters =
+            {
+                new() { Value = ending },
+                new() { Value = since.UtcDateTime },
+            },
+        };
+        if (close)
+        {
+            command.Parameters.Add(new() { Value = low });
+            command.Parameters.Add(new() { Value = high });
+        }
+        else
+        {
+            command.Parameters.Add(new() { Value = candidates.Select(Key).ToArray() });
+        }
+
+        return command;
+    }
+
+    private static async Task<(List<Touch> Passed, IReadOnlyDictionary<long, DateTime>? Previous)> PassAsync(
+        NpgsqlConnection connection,
+        WaveContext wave,
+        GatewayDeclaration gateway,
+        List<Touch> candidates,
+        Dates dates,
+        Dictionary<long, Withheld> withheld,
+        CancellationToken cancellationToken
+    )
+    {
+        IReadOnlyDictionary<long, DateTime>? previous = null;
+        if (candidates.Count == 0)
+        {
+            return ([], previous);
+        }
+
+        long[] keys = [.. candidates.Select(Key)];
+        Dictionary<long, Withheld> refused = [];
+        if (!wave.Marketing)
+        {
+            refused = await ContactPlaces.NotServicedAsync(connection, wave.Channel, keys, cancellationToken);
+        }
+        else
+        {
+            var limits = wave.Limits(gateway);
+            if (limits.MinimumGap is not null)
+            {
+                previous = await ContactPlaces.LastContactsAsync(connection, keys, cancellationToken);
+            }
+
+            var taken = await ContactPlaces.TakeAsync(
+                connection,
+                wave.Channel,
+                keys,
+                limits,
+                dates.Of(candidates),
+                cancellationToken
+            );
+            if (taken.Length < keys.Length)
+            {
+                long[] rest = [.. keys.Except(taken)];
+                refused = await ContactPlaces.WhyNotAsync(connection, wave.Channel, rest, limits, cancellationToken);
+            }
+        }
+
+        foreach (var (key, reason) in refused)
+        {
+            withheld[key] = reason;
+        }
+
+        return ([.. candidates.Where(touch => !refused.ContainsKey(touch.CustomerKey))], previous);
+    }
+
+    /// <summary>Too few for the gateway: they give their places back and go on to their next channel.</summary>
+    private async Task MoveOnAsync(
+        NpgsqlConnection connection,
+        Chunk chunk,
+        WaveContext wave,
+        GatewayDeclaration gateway,
+        List<Touch> touches,
+        IReadOnlyDictionary<long, DateTime>? previous,
+        Dates dates,
+        Dictionary<long, Withheld> withheld,
+        CancellationToken cancellationToken
+    )
+    {
+        var attempt = new Attempt(0, "", touches, dates) { Previous = previous };
+        await GiveBack.OfAsync(connection, wave, gateway, attempt, touches, cancellationToken);
+        var chunks = await fallback.OfAsync(
+            connection,
+            chunk,
+            wave,
+            attempt.Keys,
+            dates.Now,
+            chunk.Fresh,
+            cancellationToken
+        );
+        await ChunkQueue.AddAsync(connection, chunk.RunKey, chunks);
+        var moved = chunks.SelectMany(next => next.Members).ToHashSet();
+        foreach (var key in attempt.Keys)
+        {
+            withheld[key] = moved.Contains(key) ? Withheld.Moved : Withheld.Expired;
+        }
+    }
+
+    /// <summary>As few requests as the gateway's bound allows, of about one size: so no remainder is under its least.
+    /// </summary>
+    private static List<Attempt> Split(
+        Chunk chunk,
+        GatewayDeclaration gateway,
+        List<Touch> touches,
+        IReadOnlyList<string>? keys,
+        int firstRequest,
+        Dates dates,
+        IReadOnlyDictionary<long, DateTime>? previous
+    )
+    {
+        var count = (touches.Count + gateway.MaxBatch - 1) / gateway.MaxBatch;
+        var attempts = new List<Attempt>(count);
+        for (var i = 0; i < count; i++)
+        {
+            var (from, to) = ((int)((long)touches.Count * i / count), (int)((long)touches.Count * (i + 1) / count));
+            var request = firstRequest + i;
+            var key = keys?[i] ?? $"{chunk.RunKey}-{chunk.Number}-{request}";
+            attempts.Add(new Attempt(request, key, touches[from..to], dates) { Previous = previous });
+        }
+
+        return attempts;
+    }
+
+    private static async Task AppendAsync(
+        NpgsqlConnection connection,
+        Chunk chunk,
+        Fence fence,
+        Dates dates,
+        List<Attempt> attempts,
+        Dictionary<long, Withheld> withheld,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var batch = new NpgsqlBatch(connection);
+        for (var i = 0; i < Math.Max(1, attempts.Count); i++)
+        {
+            var attempt = i < attempts.Count ? attempts[i] : null;
+            if (attempt is null && withheld.Count == 0)
+            {
+                return;
+            }
+
+            batch.BatchCommands.Add(
+                AttemptRow.Insert(
+                    chunk,
+                    fence.FirstRequest + i,
+                    fence.Now,
+                    attempt?.Key,
+                    attempt?.Keys ?? [],
+                    i == 0 ? withheld : []
+                )
+            );
+        }
+
+        var deltas = new Deltas(chunk, dates.Bank);
+        deltas.Add("attempted", chunk.Fresh ? attempts.Sum(attempt => attempt.Touches.Count) : 0);
+        deltas.Withheld(withheld.Values);
+        deltas.AppendTo(batch);
+        await batch.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    private static long Key(Touch touch) => touch.CustomerKey;
+}

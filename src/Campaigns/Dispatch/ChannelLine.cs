@@ -1,0 +1,173 @@
+using Campaigns.Channels;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using Polly;
+using Polly.CircuitBreaker;
+
+namespace Campaigns.Dispatch;
+
+/// <summary>One channel as this node sends by it: at its rate, with a breaker before it.</summary>
+internal sealed partial class ChannelLine : IDisposable
+{
+    private static readonly TimeSpan BreakFor = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Lead = TimeSpan.FromMilliseconds(50);
+    private const double SlowRate = 4;
+    private readonly Gateways _gateways;
+    private readonly TimeProvider _time;
+    private readonly Channel _channel;
+    private readonly ChannelPace _pace;
+    private readonly CircuitBreakerStateProvider _breaker = new();
+    private readonly ResiliencePipeline<SendResult> _pipeline;
+    private readonly ILogger _logger;
+
+    internal ChannelLine(
+        Gateways gateways,
+        Channel channel,
+        NpgsqlDataSource dataSource,
+        TimeProvider time,
+        ILogger logger
+    )
+    {
+        (_gateways, _channel, _time, _logger) = (gateways, channel, time, logger);
+        _pace = new ChannelPace(dataSource, channel, time);
+        _pipeline = new ResiliencePipelineBuilder<SendResult> { TimeProvider = time }
+            .AddCircuitBreaker(
+                new CircuitBreakerStrategyOptions<SendResult>
+                {
+                    FailureRatio = 0.5,
+                    MinimumThroughput = 8,
+                    SamplingDuration = TimeSpan.FromSeconds(10),
+                    BreakDuration = BreakFor,
+                    StateProvider = _breaker,
+                    ShouldHandle = static outcome => ValueTask.FromResult(IsFailure(outcome.Outcome.Result)),
+                }
+            )
+            .Build();
+    }
+
+    /// <summary>Null where no gateway serves the channel.</summary>
+    internal IGateway? Gateway => _gateways.For(_channel);
+    internal int Concurrency => _gateways.SettingsOf(_channel).Concurrency;
+    internal double RatePerSecond => _gateways.SettingsOf(_channel).RatePerSecond;
+
+    /// <summary>As operators read it: <c>closed</c>, <c>open</c> or <c>half-open</c>.</summary>
+    internal string Breaker =>
+        _breaker.CircuitState switch
+        {
+            CircuitState.HalfOpen => "half-open",
+            CircuitState.Closed => "closed",
+            _ => "open",
+        };
+
+    /// <summary>How long nothing can be sent; null when something can.</summary>
+    internal TimeSpan? BrokenFor =>
+        _breaker.CircuitState is CircuitState.Open or CircuitState.Isolated ? BreakFor : null;
+
+    internal bool IsBroken => BrokenFor is not null;
+
+    /// <summary>After a break a single request tries whether the provider is back.</summary>
+    internal bool Probing => _breaker.CircuitState is CircuitState.HalfOpen;
+
+    /// <summary>Asks the provider for keys, at its rate.</summary>
+    internal async Task<ReservedKeys> ReserveKeysAsync(IGateway gateway, int count, CancellationToken cancellationToken)
+    {
+        await _pace.WaitAsync(RatePerSecond, cancellationToken);
+        return await gateway.ReserveKeysAsync(count, cancellationToken);
+    }
+
+    /// <summary>Most requests of one round: no more than go out within a second, so that none waits long with its attempts
+    /// committed.</summary>
+    internal int RequestsOfARound => Probing ? 1 : (int)Math.Clamp(RatePerSecond, 1, Concurrency);
+
+    /// <summary>A slot for a channel so slow that it is better waited for before the attempts are committed; null where it
+    /// is not.</summary>
+    internal async Task<long?> SlotAheadAsync(CancellationToken cancellationToken)
+    {
+        if (RatePerSecond >= SlowRate)
+        {
+            return null;
+        }
+
+        var slot = await _pace.ReserveAsync(RatePerSecond, cancellationToken);
+        await _pace.UntilAsync(slot - (long)(_time.TimestampFrequency * Lead.TotalSeconds), cancellationToken);
+        return slot;
+    }
+
+    /// <summary>Sends, as soon as the rate allows.</summary>
+    /// <param name="slot">From <see cref="SlotAheadAsync"/>; null for the next.</param>
+    /// <param name="mayStill">Asked at the last moment before it is sent.</param>
+    internal async Task<Reply> SendAsync(
+        IGateway gateway,
+        SendRequest request,
+        long? slot,
+        Func<bool> mayStill,
+        CancellationToken cancellationToken
+    )
+    {
+        try
+        {
+            if (slot is not { } ahead || !await _pace.UntilAsync(ahead, cancellationToken))
+            {
+                await _pace.WaitAsync(RatePerSecond, cancellationToken);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            return new Reply.NotSent(TimeSpan.Zero);
+        }
+
+        if (!mayStill())
+        {
+            return new Reply.Abandoned();
+        }
+
+        try
+        {
+            var result = await _pipeline.ExecuteAsync(
+                static async (call, stop) => await call.Self.CallAsync(call.gateway, call.request, stop),
+                (Self: this, gateway, request),
+                cancellationToken
+            );
+            return new Reply.Of(result);
+        }
+        catch (BrokenCircuitException)
+        {
+            return new Reply.NotSent(BreakFor);
+        }
+    }
+
+    public void Dispose() => _pace.Dispose();
+
+    private async Task<SendResult> CallAsync(IGateway gateway, SendRequest request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var result = await gateway.SendAsync(request, cancellationToken);
+            return result is SendResult.Answered answered && answered.Items.Count != request.Items.Count
+                ? new SendResult.Unanswered("the gateway answered for another number of items")
+                : result;
+        }
+        catch (OperationCanceledException)
+        {
+            return new SendResult.Unanswered("cut, because the node is stopped");
+        }
+#pragma warning disable CA1031 // a gateway's bug must not cost the outcomes of its siblings
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            Log.GatewayThrew(_logger, gateway.Declaration.Name, failure.GetType().Name, request.Key);
+            return new SendResult.Unanswered("the gateway failed");
+        }
+    }
+
+    private static bool IsFailure(SendResult? result) =>
+        result is SendResult.Unanswered
+        || result is SendResult.Answered { Items: var items } && items.All(item => item.State == SendState.Retryable);
+
+    private static partial class Log
+    {
+        // Without the exception's text: it may quote what was sent.
+        [LoggerMessage(LogLevel.Error, "Gateway {Gateway} threw {Kind} on request {Key}")]
+        internal static partial void GatewayThrew(ILogger logger, string gateway, string kind, string key);
+    }
+}

@@ -1,0 +1,171 @@
+using Campaigns.Channels;
+using Dapper;
+using Npgsql;
+
+namespace Campaigns.Dispatch;
+
+/// <summary>The queue of one database: thousands of chunks where others keep millions of touches.</summary>
+internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions options)
+{
+    private const int ChunkNumbers = 0x43484B4E; // "CHKN", an advisory lock's first half
+
+    /// <summary>Takes the next due chunk of the wave, if there is one that may be worked now.</summary>
+    internal async Task<Chunk?> ClaimAsync(int runKey, int wave, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return await connection.QuerySingleOrDefaultAsync<Chunk>(
+            new CommandDefinition(
+                """
+                UPDATE chunk c
+                SET token = c.token + 1, leased_by = @Node, leased_until = clock_timestamp() + @Lease
+                FROM (
+                    SELECT q.chunk, (SELECT clock_timestamp() + clock_offset FROM business_clock) AS now
+                    FROM chunk q
+                    WHERE q.run_key = @runKey AND q.wave = @wave AND q.state = 0
+                      AND q.due_at <= (SELECT clock_timestamp() + clock_offset FROM business_clock)
+                      AND (q.leased_until IS NULL OR q.leased_until < clock_timestamp())
+                      AND EXISTS (
+                          SELECT
+                          FROM wave w
+                          JOIN run r ON r.run_key = w.run_key
+                          JOIN campaign p ON p.campaign_key = r.campaign_key
+                          CROSS JOIN business_clock b
+                          WHERE w.run_key = @runKey AND w.wave = @wave
+                            AND r.state = 'planned' AND p.state = 'running'
+                            AND clock_timestamp() + b.clock_offset >= w.opens_at
+                            AND clock_timestamp() + b.clock_offset < w.closes_at
+                      )
+                      AND NOT EXISTS (
+                          SELECT
+                          FROM channel_state s
+                          WHERE s.channel = q.channel AND (s.stopped OR s.not_before > clock_timestamp())
+                      )
+                    ORDER BY q.due_at, q.chunk
+                    LIMIT 1
+                    FOR UPDATE OF q SKIP LOCKED
+                ) next
+                WHERE c.run_key = @runKey AND c.chunk = next.chunk
+                RETURNING c.run_key, c.chunk AS number, c.wave, c.step, c.channel, c.variant, c.low_key, c.high_key,
+                          c.members, c.try, c.fresh, c.token, c.requests, next.now AS claimed_at
+                """,
+                new
+                {
+                    runKey,
+                    wave,
+                    options.Node,
+                    options.Lease,
+                },
+                cancellationToken: cancellationToken
+            )
+        );
+    }
+
+    /// <summary>Says that the chunk is still being worked. False when the lease is another's by now.</summary>
+    internal async Task<bool> RenewAsync(Chunk chunk, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return await connection.ExecuteAsync(
+                new CommandDefinition(
+                    """
+                    UPDATE chunk
+                    SET leased_until = clock_timestamp() + @Lease
+                    WHERE run_key = @RunKey AND chunk = @Number AND token = @Token AND state = 0
+                    """,
+                    new
+                    {
+                        chunk.RunKey,
+                        chunk.Number,
+                        chunk.Token,
+                        options.Lease,
+                    },
+                    cancellationToken: cancellationToken
+                )
+            ) == 1;
+    }
+
+    /// <summary>Gives the chunk back, to be taken up again not before <paramref name="dueAt"/> where that is later than it
+    /// was.</summary>
+    internal async Task ReleaseAsync(Chunk chunk, DateTimeOffset? dueAt)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(CancellationToken.None);
+        await connection.ExecuteAsync(
+            """
+            UPDATE chunk
+            SET leased_by = NULL, leased_until = NULL, due_at = greatest(due_at, @dueAt)
+            WHERE run_key = @RunKey AND chunk = @Number AND token = @Token AND state = 0
+            """,
+            new
+            {
+                chunk.RunKey,
+                chunk.Number,
+                chunk.Token,
+                dueAt,
+            }
+        );
+    }
+
+    /// <summary>The next instant at which the wave has something to do; null when it has nothing left that is not being
+    /// worked or held up by its channel.</summary>
+    internal async Task<DateTimeOffset?> NextDueAsync(int runKey, int wave, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return await connection.QuerySingleOrDefaultAsync<DateTimeOffset?>(
+            new CommandDefinition(
+                """
+                SELECT min(greatest(q.due_at, w.opens_at, s.not_before + b.clock_offset))
+                FROM chunk q
+                JOIN wave w USING (run_key, wave)
+                JOIN run r ON r.run_key = q.run_key
+                JOIN campaign p ON p.campaign_key = r.campaign_key
+                LEFT JOIN channel_state s ON s.channel = q.channel
+                CROSS JOIN business_clock b
+                WHERE q.run_key = @runKey AND q.wave = @wave AND q.state = 0
+                  AND (q.leased_until IS NULL OR q.leased_until < clock_timestamp())
+                  AND r.state = 'planned' AND p.state = 'running'
+                  AND s.stopped IS NOT TRUE
+                """,
+                new { runKey, wave },
+                cancellationToken: cancellationToken
+            )
+        );
+    }
+
+    /// <summary>Adds chunks to a run, on the connection and in the transaction of what gave rise to them. Their numbers are
+    /// higher than that of any chunk which had their touches before.</summary>
+    internal static async Task AddAsync(NpgsqlConnection connection, int runKey, IReadOnlyCollection<NewChunk> chunks)
+    {
+        if (chunks.Count == 0)
+        {
+            return;
+        }
+
+        await connection.ExecuteAsync(
+            "SELECT pg_advisory_xact_lock(@ChunkNumbers, @runKey)",
+            new { ChunkNumbers, runKey }
+        );
+        foreach (var chunk in chunks)
+        {
+            await connection.ExecuteAsync(
+                """
+                INSERT INTO chunk
+                    (run_key, chunk, wave, step, channel, variant, members, touches, try, fresh, due_at)
+                SELECT @runKey, max(c.chunk) + 1, @Wave, 1, @channel, @Variant, @Members, cardinality(@Members), @Try,
+                       @Fresh, @DueAt
+                FROM chunk c
+                WHERE c.run_key = @runKey
+                """,
+                new
+                {
+                    runKey,
+                    chunk.Wave,
+                    channel = (short)chunk.Channel,
+                    chunk.Variant,
+                    chunk.Members,
+                    chunk.Try,
+                    chunk.Fresh,
+                    chunk.DueAt,
+                }
+            );
+        }
+    }
+}

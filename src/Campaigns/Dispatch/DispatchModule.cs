@@ -1,0 +1,48 @@
+using Campaigns.Jobs;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace Campaigns.Dispatch;
+
+/// <summary>The module's door.</summary>
+public static class DispatchModule
+{
+    /// <summary>Adds sending. Needs an <c>NpgsqlDataSource</c>, an <see cref="IJobEngine"/>, the channels and the customers;
+    /// options are <see cref="DispatchOptions"/>.</summary>
+    public static IServiceCollection AddDispatch(this IServiceCollection services) =>
+        services
+            .AddSingleton(provider => provider.GetRequiredService<IOptions<DispatchOptions>>().Value)
+            .AddSingleton<LocalDays>()
+            .AddSingleton<WaveContexts>()
+            .AddSingleton<ChunkQueue>()
+            .AddSingleton<ChunkEnd>()
+            .AddSingleton<ChannelLines>()
+            .AddSingleton<ChannelStates>()
+            .AddSingleton<Fallback>()
+            .AddSingleton<TouchReader>()
+            .AddSingleton<AttemptGate>()
+            .AddSingleton<OutcomeLog>()
+            .AddSingleton<ChunkWork>()
+            .AddSingleton<RunEnd>()
+            .AddSingleton<WaveSchedule>()
+            .AddSingleton<WaveDispatcher>()
+            .AddSingleton<Sweep>()
+            .AddSingleton(provider => new CampaignControl(
+                provider.GetRequiredService<NpgsqlDataSource>(),
+                provider.GetRequiredService<ChunkEnd>(),
+                provider.GetRequiredService<TimeProvider>()
+            ));
+
+    /// <summary>Says what the jobs of dispatch do; on workers only.</summary>
+    public static IServiceCollection AddDispatchWorker(this IServiceCollection services) =>
+        services.AddHostedService<SweepService>();
+
+    /// <summary>Declares the work of <see cref="JobKind.DispatchWave"/>, <see cref="JobKind.CloseRun"/> and
+    /// <see cref="JobKind.Sweep"/>.</summary>
+    public static void HandleDispatch(this JobHandlers handlers, IServiceProvider services) =>
+        handlers
+            .On(JobKind.DispatchWave, services.GetRequiredService<WaveDispatcher>().RunAsync)
+            .On(JobKind.CloseRun, services.GetRequiredService<RunEnd>().RunAsync)
+            .On(JobKind.Sweep, (_, stopping) => services.GetRequiredService<Sweep>().RunAsync(stopping));
+}

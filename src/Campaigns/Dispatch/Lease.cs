@@ -1,0 +1,64 @@
+namespace Campaigns.Dispatch;
+
+/// <summary>Holds a chunk while it is worked: renews it, and knows by a clock that runs on while the process is stopped
+/// whether it may still be held.</summary>
+internal sealed class Lease : IAsyncDisposable
+{
+    private readonly ChunkQueue _queue;
+    private readonly Chunk _chunk;
+    private readonly TimeSpan _length;
+    private readonly TimeProvider _time;
+    private readonly CancellationTokenSource _done = new();
+    private readonly Task _renewing;
+    private long _renewedAt;
+
+    internal Lease(ChunkQueue queue, Chunk chunk, TimeSpan length, TimeProvider time)
+    {
+        (_queue, _chunk, _length, _time) = (queue, chunk, length, time);
+        _renewedAt = time.GetTimestamp();
+        _renewing = RenewAsync();
+    }
+
+    /// <summary>False some time before another could take the chunk.</summary>
+    internal bool IsHeld => _time.GetElapsedTime(Volatile.Read(ref _renewedAt)) < _length * 0.75;
+
+    /// <summary>A statement has just renewed it.</summary>
+    internal void Renewed() => Volatile.Write(ref _renewedAt, _time.GetTimestamp());
+
+    public async ValueTask DisposeAsync()
+    {
+        await _done.CancelAsync();
+        await _renewing;
+        _done.Dispose();
+    }
+
+    private async Task RenewAsync()
+    {
+        using var timer = new PeriodicTimer(_length / 4, _time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(_done.Token))
+            {
+                var asked = _time.GetTimestamp();
+                try
+                {
+                    if (!await _queue.RenewAsync(_chunk, _done.Token))
+                    {
+                        Volatile.Write(ref _renewedAt, asked - (long)(_length.TotalSeconds * _time.TimestampFrequency));
+                        return;
+                    }
+
+                    Volatile.Write(ref _renewedAt, asked);
+                }
+                catch (Npgsql.NpgsqlException)
+                {
+                    // The next tick tries again; until one succeeds the lease runs down.
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // worked to its end
+        }
+    }
+}

@@ -1,0 +1,284 @@
+using Campaigns.Channels;
+using Dapper;
+using Npgsql;
+
+namespace Campaigns.Dispatch;
+
+/// <summary>What became of a request that was attempted.</summary>
+internal abstract record Reply
+{
+    /// <summary>The gateway's word.</summary>
+    internal sealed record Of(SendResult Result) : Reply;
+
+    /// <summary>We did not send it, and it may be sent after a while.</summary>
+    internal sealed record NotSent(TimeSpan Wait) : Reply;
+
+    /// <summary>It was sent by an earlier lease, may not be sent again, and nobody is left who would know.</summary>
+    internal sealed record Forgotten : Reply;
+
+    /// <summary>We may not touch it any more: the lease ran out before it was sent.</summary>
+    internal sealed record Abandoned : Reply;
+}
+
+/// <summary>Appends outcomes and does what follows from them, in one transaction that is fenced by the lease.</summary>
+internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions options, Fallback fallback)
+{
+    private static readonly TimeSpan Margin = TimeSpan.FromSeconds(1);
+
+    /// <summary>Records what was answered; an unanswered request that may be repeated stays without an outcome.</summary>
+    /// <param name="now">Business time.</param>
+    /// <returns>False when the lease is another's: then nothing was written.</returns>
+    internal async Task<bool> RecordAsync(
+        Chunk chunk,
+        WaveContext wave,
+        GatewayDeclaration gateway,
+        IReadOnlyList<(Attempt Attempt, Reply Reply)> answers,
+        Dates now
+    )
+    {
+        await using var connection = await dataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        var deltas = new Deltas(chunk, now.Bank);
+        await using var batch = new NpgsqlBatch(connection);
+        batch.BatchCommands.Add(Fence(chunk));
+        var sorted = new List<Sorted>();
+        foreach (var (attempt, reply) in answers.OrderBy(answer => answer.Attempt.Request))
+        {
+            if (Sort(attempt, reply, gateway) is { } one)
+            {
+                sorted.Add(one);
+                batch.BatchCommands.Add(OutcomeRow.Insert(chunk, attempt.Request, answer: 1, one.Items, now.Now));
+                deltas.Add("accepted", one.Accepted);
+                deltas.Add("unknown", one.Unknown);
+            }
+        }
+
+        if (sorted.All(one => one.NothingFollows))
+        {
+            deltas.AppendTo(batch);
+            return await CommitAsync(batch, transaction);
+        }
+
+        if (await batch.ExecuteScalarAsync() is null)
+        {
+            return false;
+        }
+
+        await FollowAsync(connection, chunk, wave, gateway, sorted, now, deltas);
+        await using var rest = new NpgsqlBatch(connection);
+        deltas.AppendTo(rest);
+        if (rest.BatchCommands.Count > 0)
+        {
+            await rest.ExecuteNonQueryAsync();
+        }
+
+        await transaction.CommitAsync();
+        return true;
+    }
+
+    /// <summary>Keeps what an answer other than to a request says of the channel.</summary>
+    internal async Task NoteAsync(Channel channel, SendResult result, DateTimeOffset now)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await ChannelStates.NoteAsync(connection, channel, new Reply.Of(result), now);
+        await transaction.CommitAsync();
+    }
+
+    private static async Task<bool> CommitAsync(NpgsqlBatch batch, NpgsqlTransaction transaction)
+    {
+        if (await batch.ExecuteScalarAsync() is null)
+        {
+            return false;
+        }
+
+        await transaction.CommitAsync();
+        return true;
+    }
+
+    private async Task FollowAsync(
+        NpgsqlConnection connection,
+        Chunk chunk,
+        WaveContext wave,
+        GatewayDeclaration gateway,
+        List<Sorted> sorted,
+        Dates now,
+        Deltas deltas
+    )
+    {
+        var closesAt = await connection.QuerySingleAsync<DateTimeOffset>(
+            "SELECT closes_at FROM wave WHERE run_key = @RunKey AND wave = @Wave",
+            new { chunk.RunKey, chunk.Wave }
+        );
+        foreach (var one in sorted)
+        {
+            Touch[] back =
+            [
+                .. one
+                    .Rejected.Concat(one.Poisoned)
+                    .Concat(one.Retried)
+                    .Concat(one.Unsent.SelectMany(part => part))
+                    .OrderBy(touch => touch.CustomerKey),
+            ];
+            await GiveBack.OfAsync(connection, wave, gateway, one.Attempt, back, CancellationToken.None);
+        }
+
+        var rejected = Keys(sorted.SelectMany(one => one.Rejected));
+        var chunks = await fallback.OfAsync(
+            connection,
+            chunk,
+            wave,
+            rejected,
+            now.Now,
+            fresh: false,
+            CancellationToken.None
+        );
+        deltas.Add("failed", rejected.Length - chunks.Sum(next => next.Members.Length));
+        deltas.Add("failed", sorted.Sum(one => one.Poisoned.Count));
+        var retried = Keys(sorted.SelectMany(one => one.Retried));
+        var retryAt = now.Now + Backoff(chunk.Try);
+        if (retried.Length > 0 && retryAt < closesAt - Margin)
+        {
+            chunks.Add(Again(chunk, retried, (short)Math.Min(chunk.Try + 1, short.MaxValue), retryAt));
+        }
+        else
+        {
+            deltas.Add("failed", retried.Length);
+        }
+
+        var unsent = sorted.SelectMany(one => one.Unsent.Select(part => (part, one.Wait)));
+        chunks.AddRange(unsent.Select(part => Again(chunk, Keys(part.part), chunk.Try, now.Now + part.Wait)));
+        await ChunkQueue.AddAsync(connection, chunk.RunKey, chunks);
+        foreach (var one in sorted)
+        {
+            await ChannelStates.NoteAsync(connection, chunk.Channel, one.Reply, now.Now);
+        }
+    }
+
+    private static NewChunk Again(Chunk chunk, long[] members, short tries, DateTimeOffset dueAt) =>
+        new(chunk.Wave, chunk.Channel, chunk.Variant, members, tries, Fresh: false, dueAt);
+
+    private TimeSpan Backoff(short tries)
+    {
+        var full = options.RetryAfter * Math.Pow(2, Math.Min(tries - 1, 20));
+        full = full < options.RetryAtMost ? full : options.RetryAtMost;
+#pragma warning disable CA5394 // spreads retries; nothing is secret
+        return full * (1 - (Random.Shared.NextDouble() / 5));
+#pragma warning restore CA5394
+    }
+
+    /// <summary>Locks the chunk, and so waits for nobody or is refused.</summary>
+    private NpgsqlBatchCommand Fence(Chunk chunk) =>
+        new(
+            """
+            UPDATE chunk
+            SET leased_until = clock_timestamp() + $4
+            WHERE run_key = $1 AND chunk = $2 AND token = $3 AND state = 0
+            RETURNING chunk
+            """
+        )
+        {
+            Parameters =
+            {
+                new() { Value = chunk.RunKey },
+                new() { Value = chunk.Number },
+                new() { Value = chunk.Token },
+                new() { Value = options.Lease },
+            },
+        };
+
+    /// <summary>Null where nothing is to be recorded yet.</summary>
+    private static Sorted? Sort(Attempt attempt, Reply reply, GatewayDeclaration gateway)
+    {
+        switch (reply)
+        {
+            case Reply.NotSent notSent:
+                return Sorted.AllUnsent(attempt, reply, "not_sent", notSent.Wait, [attempt.Touches]);
+            case Reply.Of { Result: SendResult.Answered answered }:
+                return Sorted.Answered(attempt, reply, answered.Items);
+            case Reply.Of { Result: SendResult.Throttled throttled }:
+                return Sorted.AllUnsent(attempt, reply, "throttled", throttled.RetryAfter, [attempt.Touches]);
+            case Reply.Of { Result: SendResult.ChannelStopped stopped }:
+                return Sorted.AllUnsent(attempt, reply, stopped.Code, TimeSpan.Zero, [attempt.Touches]);
+            case Reply.Of { Result: SendResult.Spoiled spoiled }:
+                var half = attempt.Touches.Count / 2;
+                IReadOnlyList<Touch>[] halves =
+                [
+                    [.. attempt.Touches.Take(half)],
+                    [.. attempt.Touches.Skip(half)],
+                ];
+                return Sorted.AllUnsent(
+                    attempt,
+                    reply,
+                    spoiled.Code,
+                    TimeSpan.Zero,
+                    [.. halves.Where(h => h.Count > 0)]
+                );
+            case Reply.Forgotten:
+            case Reply.Of { Result: SendResult.Unanswered } when gateway.Dedupe != Dedupe.Key:
+                return Sorted.AllUnknown(attempt, reply);
+            default:
+                return null;
+        }
+    }
+
+    private static long[] Keys(IEnumerable<Touch> touches) => [.. touches.Select(touch => touch.CustomerKey).Order()];
+
+    private sealed record Sorted(Attempt Attempt, Reply Reply, IReadOnlyList<ItemResult> Items)
+    {
+        internal List<Touch> Rejected { get; } = [];
+        internal List<Touch> Poisoned { get; } = [];
+        internal List<Touch> Retried { get; } = [];
+        internal IReadOnlyList<IReadOnlyList<Touch>> Unsent { get; private init; } = [];
+        internal TimeSpan Wait { get; private init; }
+        internal int Accepted { get; private set; }
+        internal int Unknown { get; private set; }
+
+        internal bool NothingFollows =>
+            Rejected.Count == 0 && Poisoned.Count == 0 && Retried.Count == 0 && Unsent.Count == 0;
+
+        internal static Sorted AllUnsent(
+            Attempt attempt,
+            Reply reply,
+            string code,
+            TimeSpan wait,
+            IReadOnlyList<IReadOnlyList<Touch>> parts
+        ) => new(attempt, reply, [new(SendState.Retryable, code, null)]) { Unsent = parts, Wait = wait };
+
+        internal static Sorted AllUnknown(Attempt attempt, Reply reply) =>
+            new(attempt, reply, [new(SendState.Unknown, "unanswered", null)]) { Unknown = attempt.Touches.Count };
+
+        internal static Sorted Answered(Attempt attempt, Reply reply, IReadOnlyList<ItemResult> items)
+        {
+            var sorted = new Sorted(attempt, reply, items);
+            for (var i = 0; i < items.Count; i++)
+            {
+                sorted.Add(attempt.Touches[i], items[i]);
+            }
+
+            return sorted;
+        }
+
+        private void Add(Touch touch, ItemResult item)
+        {
+            switch (item)
+            {
+                case { State: SendState.Accepted }:
+                    Accepted++;
+                    break;
+                case { State: SendState.Unknown }:
+                    Unknown++;
+                    break;
+                case { State: SendState.Retryable }:
+                    Retried.Add(touch);
+                    break;
+                case { Code: ProviderWords.TemplateError }:
+                    Poisoned.Add(touch);
+                    break;
+                default:
+                    Rejected.Add(touch);
+                    break;
+            }
+        }
+    }
+}

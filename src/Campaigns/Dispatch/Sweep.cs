@@ -1,0 +1,127 @@
+using Dapper;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Campaigns.Dispatch;
+
+/// <summary>Finds what should have run and has not: the engine may lose, repeat or delay a wake-up, and lanes may die.
+/// </summary>
+internal sealed partial class Sweep(
+    NpgsqlDataSource dataSource,
+    WaveSchedule schedule,
+    ChunkEnd chunkEnd,
+    RunEnd runEnd,
+    ILogger<Sweep> logger
+)
+{
+    private const int LockClass = 0x53574550; // "SWEP"
+    private readonly HashSet<int> _scheduled = [];
+
+    /// <summary>One pass; nothing when another node is at it.</summary>
+    internal async Task RunAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        if (
+            !await connection.QuerySingleAsync<bool>(
+                "SELECT pg_try_advisory_xact_lock(@LockClass, 0)",
+                new { LockClass }
+            )
+        )
+        {
+            return;
+        }
+
+        var runs = await connection.QueryAsync<int>("SELECT run_key FROM run WHERE state = 'planned'");
+        foreach (var runKey in runs)
+        {
+            await OfRunAsync(connection, runKey, cancellationToken);
+        }
+
+        foreach (var (runKey, chunk) in await CancelledAsync(connection))
+        {
+            await chunkEnd.CancelAsync(runKey, chunk, cancellationToken);
+        }
+
+        await transaction.CommitAsync(cancellationToken);
+    }
+
+    private async Task OfRunAsync(NpgsqlConnection connection, int runKey, CancellationToken cancellationToken)
+    {
+        if (_scheduled.Add(runKey))
+        {
+            await schedule.OfRunAsync(runKey, cancellationToken);
+        }
+
+        foreach (var chunk in await OverdueAsync(connection, runKey))
+        {
+            await chunkEnd.ExpireAsync(runKey, chunk, cancellationToken);
+        }
+
+        foreach (var wave in await IdleAsync(connection, runKey))
+        {
+            Log.WavePicksUp(logger, runKey, wave);
+            await schedule.NowAsync(runKey, wave, cancellationToken);
+        }
+
+        await runEnd.CloseIfDoneAsync(runKey, cancellationToken);
+    }
+
+    /// <summary>Chunks that wait although their window has closed; those of a paused campaign wait for what its resumption
+    /// says.</summary>
+    private static Task<IEnumerable<int>> OverdueAsync(NpgsqlConnection connection, int runKey) =>
+        connection.QueryAsync<int>(
+            """
+            SELECT c.chunk
+            FROM chunk c
+            JOIN wave w USING (run_key, wave)
+            JOIN run r USING (run_key)
+            JOIN campaign p USING (campaign_key)
+            CROSS JOIN business_clock b
+            WHERE c.run_key = @runKey AND c.state = 0 AND p.state = 'running'
+              AND (c.leased_until IS NULL OR c.leased_until < clock_timestamp())
+              AND w.closes_at <= clock_timestamp() + b.clock_offset
+            ORDER BY c.chunk
+            """,
+            new { runKey }
+        );
+
+    /// <summary>What a cancellation that was cut short has left waiting.</summary>
+    private static Task<IEnumerable<(int RunKey, int Chunk)>> CancelledAsync(NpgsqlConnection connection) =>
+        connection.QueryAsync<(int, int)>(
+            """
+            SELECT c.run_key, c.chunk
+            FROM chunk c
+            JOIN run r USING (run_key)
+            WHERE c.state = 0 AND r.state = 'cancelled'
+              AND (c.leased_until IS NULL OR c.leased_until < clock_timestamp())
+            """
+        );
+
+    /// <summary>Waves with something due and no lane.</summary>
+    private static Task<IEnumerable<int>> IdleAsync(NpgsqlConnection connection, int runKey) =>
+        connection.QueryAsync<int>(
+            """
+            SELECT c.wave
+            FROM chunk c
+            JOIN wave w USING (run_key, wave)
+            JOIN run r USING (run_key)
+            JOIN campaign p USING (campaign_key)
+            LEFT JOIN channel_state s ON s.channel = c.channel
+            CROSS JOIN business_clock b
+            WHERE c.run_key = @runKey AND c.state = 0 AND p.state = 'running'
+              AND w.opens_at <= clock_timestamp() + b.clock_offset AND w.closes_at > clock_timestamp() + b.clock_offset
+              AND s.stopped IS NOT TRUE AND (s.not_before IS NULL OR s.not_before <= clock_timestamp())
+            GROUP BY c.wave
+            HAVING min(c.due_at) <= (SELECT clock_timestamp() + clock_offset FROM business_clock)
+               AND bool_and(c.leased_until IS NULL OR c.leased_until < clock_timestamp())
+            """,
+            new { runKey }
+        );
+
+    private static partial class Log
+    {
+        [LoggerMessage(LogLevel.Information, "Run {Run}, wave {Wave} has touches due and no lane: woken")]
+        internal static partial void WavePicksUp(ILogger logger, int run, int wave);
+    }
+}

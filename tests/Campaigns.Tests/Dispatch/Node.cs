@@ -1,0 +1,106 @@
+using System.Collections.Concurrent;
+using Campaigns.Channels;
+using Campaigns.Dispatch;
+using Campaigns.Jobs;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Campaigns.Tests.Dispatch;
+
+/// <summary>One node of dispatch, whose lanes the test drives.</summary>
+internal sealed class Node : IAsyncDisposable
+{
+    private readonly ServiceProvider _services;
+
+    internal Node(
+        NpgsqlDataSource dataSource,
+        IReadOnlyList<IGateway> gateways,
+        Action<DispatchOptions>? configure = null,
+        Action<GatewaySettings>? channels = null,
+        TimeProvider? time = null
+    )
+    {
+        var services = new ServiceCollection();
+        services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning));
+        services.AddSingleton(dataSource);
+        services.AddSingleton(time ?? TimeProvider.System);
+        services.AddSingleton<IJobEngine>(Engine);
+        services.AddSingleton<Gateways>();
+        services.AddSingleton<OpenAddress>((_, _, ciphertext) => System.Text.Encoding.UTF8.GetString(ciphertext));
+        foreach (var gateway in gateways)
+        {
+            var (name, channel) = (gateway.Declaration.Name, gateway.Declaration.Channel);
+            services.AddSingleton(new GatewayKind(name, channel, _ => gateway, NeedsProvider: false));
+            services
+                .AddOptions<GatewaySettings>(Gateways.Section(channel))
+                .Configure(settings =>
+                {
+                    (settings.Gateway, settings.RatePerSecond, settings.Concurrency) = (name, 100_000, 4);
+                    channels?.Invoke(settings);
+                });
+        }
+
+        services.AddOptions<DispatchOptions>().Configure(options => configure?.Invoke(options));
+        services.AddDispatch();
+        _services = services.BuildServiceProvider();
+    }
+
+    internal RecordingEngine Engine { get; } = new();
+
+    internal T Get<T>()
+        where T : notnull => _services.GetRequiredService<T>();
+
+    internal CampaignControl Control => Get<CampaignControl>();
+
+    /// <summary>Runs one lane of the wave until it ends.</summary>
+    internal Task LaneAsync(int runKey, int wave = 1, int lane = 1, CancellationToken stopping = default) =>
+        Task.Run(() =>
+            Get<WaveDispatcher>()
+                .RunAsync(
+                    new Job(
+                        $"dispatch:{runKey}:{wave}:{lane}",
+                        JobKind.DispatchWave,
+                        $"{runKey}:{wave}:{lane}",
+                        "a lane"
+                    ),
+                    stopping
+                )
+        );
+
+    internal Task SweepAsync() => Get<Sweep>().RunAsync(CancellationToken.None);
+
+    public ValueTask DisposeAsync() => _services.DisposeAsync();
+}
+
+/// <summary>Remembers what was asked; the test runs what it wants to.</summary>
+internal sealed class RecordingEngine : IJobEngine
+{
+    private readonly ConcurrentDictionary<string, (Job Job, DateTimeOffset? At)> _asked = new();
+
+    public string Name => "Recording";
+    internal IReadOnlyCollection<(Job Job, DateTimeOffset? At)> Asked => [.. _asked.Values];
+
+    public Task RunNowAsync(Job job, CancellationToken cancellationToken)
+    {
+        _asked[job.Id] = (job, null);
+        return Task.CompletedTask;
+    }
+
+    public Task RunAtAsync(Job job, DateTimeOffset at, CancellationToken cancellationToken)
+    {
+        _asked[job.Id] = (job, at);
+        return Task.CompletedTask;
+    }
+
+    public Task RunEveryAsync(Job job, string cron, string zone, CancellationToken cancellationToken) =>
+        Task.CompletedTask;
+
+    public Task ForgetAsync(string jobId, CancellationToken cancellationToken)
+    {
+        _asked.TryRemove(jobId, out _);
+        return Task.CompletedTask;
+    }
+
+    public Task ClockMovedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+}

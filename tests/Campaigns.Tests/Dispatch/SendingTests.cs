@@ -1,0 +1,119 @@
+using Campaigns.Channels;
+using Campaigns.Planning;
+
+namespace Campaigns.Tests.Dispatch;
+
+public sealed class SendingTests
+{
+    [Fact]
+    public async Task Every_touch_of_a_wave_goes_out_once_with_its_own_address_and_values()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 25);
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 25) });
+        var gateway = new ScriptedGateway(Channel.Sms);
+        await using var node = new Node(given.DataSource, [gateway]);
+
+        await node.LaneAsync(run);
+
+        Assert.Equal(
+            Enumerable.Range(1, 25).Select(key => (GivenRun.Address(key, Channel.Sms), $"name {key}")),
+            gateway.Ledger.Select(entry => (entry.Address, entry.Variables["name"])).Order()
+        );
+        Assert.Equal("accepted 25", await given.StatesAsync(run));
+        Assert.Equal("closed", await given.AskAsync<string>("SELECT state FROM run"));
+        Assert.Equal("finished", await given.AskAsync<string>("SELECT state FROM campaign"));
+    }
+
+    [Fact]
+    public async Task Lanes_that_race_over_two_nodes_send_each_touch_once()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 300);
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 300) });
+        var gateway = new ScriptedGateway(Channel.Sms);
+        await using var one = new Node(given.DataSource, [gateway]);
+        await using var other = new Node(given.DataSource, [gateway]);
+
+        await Task.WhenAll(one.LaneAsync(run), one.LaneAsync(run, lane: 2), other.LaneAsync(run, lane: 3));
+
+        Assert.Equal(300, gateway.Ledger.Count);
+        Assert.Equal(300, gateway.Ledger.Select(entry => entry.TouchKey).Distinct().Count());
+        Assert.Equal("accepted 300", await given.StatesAsync(run));
+        Assert.Equal(300, await given.AskAsync<int>("SELECT sum(n)::int FROM report_delta WHERE metric = 'accepted'"));
+        Assert.Equal(300, await given.AskAsync<int>("SELECT sum(n)::int FROM report_delta WHERE metric = 'attempted'"));
+    }
+
+    [Fact]
+    public async Task What_changed_since_planning_is_read_again_before_anything_is_sent()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 10);
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 10), UsesProfiling = true });
+        await given.ExecuteAsync(
+            """
+            UPDATE contact SET opted_out = 1 WHERE customer_key = 1;
+            UPDATE contact SET consented = 0 WHERE customer_key = 2;
+            UPDATE contact SET personalisation_off = true WHERE customer_key = 3;
+            UPDATE contact SET erased = true, reachable = 0 WHERE customer_key = 4;
+            DELETE FROM address WHERE customer_key = 4;
+            INSERT INTO event_type (name) VALUES ('bought');
+            INSERT INTO event (customer_key, occurred_at, recorded_at, event_type, event_source, event_id)
+            SELECT 5, now(), now(), event_type, 1, 'e' FROM event_type;
+            UPDATE customer SET attributes = '{}' WHERE customer_key = 6;
+            """
+        );
+        var gateway = new ScriptedGateway(Channel.Sms);
+        await using var node = new Node(given.DataSource, [gateway]);
+
+        await node.LaneAsync(run);
+
+        Assert.Equal(
+            "accepted 4, failed(template_error) 1, suppressed(converted) 1, suppressed(no_consent) 1, "
+                + "suppressed(opted_out) 1, suppressed(personalisation_off) 1, suppressed(unreachable) 1",
+            await given.StatesAsync(run)
+        );
+        Assert.Equal([7, 8, 9, 10], gateway.Ledger.Select(entry => Key(entry)).Order());
+    }
+
+    [Fact]
+    public async Task Two_campaigns_at_once_never_pass_a_cap_together()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 100);
+        var spec = new RunSpec
+        {
+            Customers = Enumerable.Range(1, 100),
+            Caps = new FrequencyCaps { PerDay = 1 },
+        };
+        var runs = new[] { await given.RunAsync(spec), await given.RunAsync(spec), await given.RunAsync(spec) };
+        var gateway = new ScriptedGateway(Channel.Sms);
+        await using var node = new Node(given.DataSource, [gateway]);
+
+        await Task.WhenAll(runs.Select(run => node.LaneAsync(run)));
+
+        Assert.Equal(100, gateway.Ledger.Count);
+        Assert.Equal(100, gateway.Ledger.Select(Key).Distinct().Count());
+        Assert.Equal(1, await given.AskAsync<int>("SELECT max(contacts & 15) FROM contact"));
+    }
+
+    [Fact]
+    public async Task A_servicing_message_needs_no_consent_and_takes_no_place()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 3);
+        await given.ExecuteAsync("UPDATE contact SET consented = 0, opted_out = 7");
+        var run = await given.RunAsync(
+            new RunSpec
+            {
+                Customers = [1, 2, 3],
+                Purpose = Purpose.Servicing,
+                Caps = new FrequencyCaps { PerDay = 1 },
+            }
+        );
+        var gateway = new ScriptedGateway(Channel.Sms);
+        await using var node = new Node(given.DataSource, [gateway]);
+
+        await node.LaneAsync(run);
+
+        Assert.Equal("accepted 3", await given.StatesAsync(run));
+        Assert.Equal(0, await given.AskAsync<int>("SELECT max(contacts) FROM contact"));
+    }
+
+    private static long Key(LedgerEntry entry) => long.Parse(entry.TouchKey[(entry.TouchKey.LastIndexOf('-') + 1)..]);
+}
