@@ -1,2 +1,8 @@
-var app = WebApplication.CreateBuilder(args).Build();
-app.Run();
+using Campaigns.Api.Hosting;
+
+var builder = WebApplication.CreateBuilder(args);
+builder.AddCampaigns();
+
+var app = builder.Build();
+app.MapCampaigns();
+await app.RunAsync();

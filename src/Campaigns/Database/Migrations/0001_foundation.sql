@@ -19,6 +19,12 @@ CREATE TABLE api_key (
     CHECK ((role = 'partner') = (partner_id IS NOT NULL))
 );
 
+-- Signs links and cursors, where no key is configured.
+CREATE TABLE signing_key (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    key bytea NOT NULL
+);
+
 -- Written in the transaction of the change it tells of; never updated. The chain is made by one appender.
 CREATE TABLE audit (
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

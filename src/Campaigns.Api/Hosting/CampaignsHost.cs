@@ -1,0 +1,96 @@
+using Campaigns.Api.Auth;
+using Campaigns.Api.Edge;
+using Campaigns.Api.Endpoints;
+using Campaigns.Database;
+using Campaigns.Jobs;
+using Campaigns.Json;
+using Npgsql;
+
+namespace Campaigns.Api.Hosting;
+
+/// <summary>The program's two doors: what it is made of, and what it answers to.</summary>
+internal static class CampaignsHost
+{
+    // Enough for a batch of 1,000 customers or events; an address that takes more says so.
+    private const long MostBytes = 4 << 20;
+
+    /// <summary>Registers the product.</summary>
+    public static void AddCampaigns(this WebApplicationBuilder builder)
+    {
+        var services = builder.Services;
+        var node = Node.From(builder.Configuration);
+        services.AddSingleton(node);
+        services.AddSingleton(_ => DataSource(node));
+        services.AddSingleton(TimeProvider.System);
+        services.AddSingleton<BusinessClock>();
+        services.AddSingleton<JobHandlers>();
+        services.AddHostedService<StartUp>();
+        services.AddCallers();
+        services.AddEdge();
+        services.AddApiDocument();
+        builder.AddTelemetry();
+
+        // One line a module, leftmost first.
+
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = MostBytes;
+        });
+    }
+
+    /// <summary>Maps what a node of this role answers to.</summary>
+    public static void MapCampaigns(this WebApplication app)
+    {
+        var node = app.Services.GetRequiredService<Node>();
+        app.UseEdge(node);
+        app.MapHealth();
+        if (!node.Serves)
+        {
+            return;
+        }
+
+        var api = app.MapGroup("/v1");
+        api.MapKeys();
+        // One line a capability.
+    }
+
+    private static void AddEdge(this IServiceCollection services)
+    {
+        services.ConfigureHttpJsonOptions(json => ProductJson.Configure(json.SerializerOptions));
+        services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
+        services.Configure<RouteOptions>(options => options.LowercaseUrls = true);
+    }
+
+    private static void UseEdge(this WebApplication app, Node node)
+    {
+        app.UseMiddleware<ErrorEdge>();
+        if (node.Serves)
+        {
+            app.UseApiDocument();
+        }
+
+        app.UseRouting();
+        app.UseAuthentication();
+        app.UseAuthorization();
+        app.UseMiddleware<StrictRequests>();
+        app.UseMiddleware<Idempotency>();
+    }
+
+    private static NpgsqlDataSource DataSource(Node node)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(node.ConnectionString);
+        settings.ApplicationName ??= $"campaigns-{node.Role}";
+        if (!settings.ContainsKey("Maximum Pool Size"))
+        {
+            settings.MaxPoolSize = 40;
+        }
+
+        if (!settings.ContainsKey("Max Auto Prepare"))
+        {
+            settings.MaxAutoPrepare = 100;
+        }
+
+        return new NpgsqlDataSourceBuilder(settings.ConnectionString).Build();
+    }
+}
