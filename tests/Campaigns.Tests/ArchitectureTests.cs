@@ -28,6 +28,7 @@ public sealed class ArchitectureTests
         "Channels",
         "Database",
         "Jobs",
+        "Json",
         "Operations",
         "Results",
     ];

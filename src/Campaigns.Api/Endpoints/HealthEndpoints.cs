@@ -49,7 +49,7 @@ internal static class HealthEndpoints
         NpgsqlDataSource dataSource,
         Node node,
         TimeProvider time,
-        IServiceProvider services,
+        IJobEngine engine,
         CancellationToken cancellationToken
     )
     {
@@ -57,7 +57,7 @@ internal static class HealthEndpoints
         {
             Status = "unavailable",
             Role = node.Role,
-            Engine = services.GetService<IJobEngine>()?.Name ?? "none",
+            Engine = engine.Name,
         };
         try
         {

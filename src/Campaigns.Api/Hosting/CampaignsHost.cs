@@ -1,6 +1,7 @@
 using Campaigns.Api.Auth;
 using Campaigns.Api.Edge;
 using Campaigns.Api.Endpoints;
+using Campaigns.Api.Jobs;
 using Campaigns.Database;
 using Campaigns.Jobs;
 using Campaigns.Json;
@@ -29,6 +30,11 @@ internal static class CampaignsHost
         services.AddEdge();
         services.AddApiDocument();
         builder.AddTelemetry();
+        services.AddJobEngine(
+            builder.Configuration["Engine"],
+            node.ConnectionString,
+            new JobEngineOptions { Worker = node.Works }
+        );
 
         // One line a module, leftmost first.
 
