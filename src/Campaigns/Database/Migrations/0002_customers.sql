@@ -23,6 +23,7 @@ CREATE TABLE customer (
     attributes jsonb NOT NULL DEFAULT '{}',
     tags text[] NOT NULL DEFAULT '{}',
     stub boolean NOT NULL DEFAULT false,
+    erased boolean NOT NULL DEFAULT false,       -- keeps its id, so that nothing is taken in for it again
     updated_at timestamptz NOT NULL
 );
 
@@ -105,8 +106,31 @@ CREATE TABLE event (
 );
 CREATE INDEX event_of_type ON event (event_type, customer_key, occurred_at) INCLUDE (amount);
 
-CREATE TABLE import_batch (
-    digest bytea PRIMARY KEY,
-    operation_id text NOT NULL,
-    imported_at timestamptz NOT NULL
+-- Which column of a file becomes what.
+CREATE TABLE import_mapping (
+    mapping_id text PRIMARY KEY,
+    definition jsonb NOT NULL,
+    updated_by text NOT NULL,
+    updated_at timestamptz NOT NULL
 );
+
+-- A file taken in whole. Its rows wait in an unlogged table of their own, import_rows_{batch}, until they are merged; lines
+-- up to merged_through are. A node that merges holds a lease of real time.
+CREATE TABLE import_batch (
+    batch bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    operation_id text NOT NULL UNIQUE,
+    digest bytea NOT NULL,
+    actor text NOT NULL,
+    scope jsonb NOT NULL,
+    rows bigint NOT NULL,
+    merged_through bigint NOT NULL DEFAULT 0,
+    created bigint NOT NULL DEFAULT 0,
+    updated bigint NOT NULL DEFAULT 0,
+    unchanged bigint NOT NULL DEFAULT 0,
+    error_count bigint NOT NULL,
+    errors jsonb NOT NULL,
+    leased_until timestamptz,
+    finished_at timestamptz
+);
+CREATE INDEX import_batch_digest ON import_batch (digest);
+CREATE INDEX import_batch_open ON import_batch (batch) WHERE finished_at IS NULL;

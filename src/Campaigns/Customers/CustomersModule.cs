@@ -1,0 +1,17 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Campaigns.Customers;
+
+/// <summary>The door to customers: fields, customers, consents, events and imports.</summary>
+public static class CustomersModule
+{
+    /// <summary>Needs an <c>NpgsqlDataSource</c>, and <c>Addresses:Keys:{id}</c> and <c>Addresses:LookupKey</c> in the
+    /// configuration.</summary>
+    public static IServiceCollection AddCustomers(this IServiceCollection services) =>
+        services
+            .AddSingleton(provider => AddressVault.From(provider.GetRequiredService<IConfiguration>()))
+            .AddSingleton<Fields>()
+            .AddSingleton<CustomerRegister>()
+            .AddSingleton<Consents>();
+}

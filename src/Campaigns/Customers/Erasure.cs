@@ -1,0 +1,72 @@
+using Campaigns.Access;
+using Campaigns.Audit;
+using Campaigns.Database;
+using Campaigns.Results;
+using Dapper;
+using Npgsql;
+
+namespace Campaigns.Customers;
+
+/// <summary>Removes a person and keeps the pseudonym.</summary>
+internal static class Erasure
+{
+    public static async Task<Result<Done>> RunAsync(
+        NpgsqlConnection connection,
+        Actor actor,
+        string id,
+        CancellationToken cancellationToken
+    )
+    {
+        // Whoever stores events at this moment has read the customer as there: it ends first.
+        await connection.ExecuteAsync("LOCK TABLE event IN SHARE ROW EXCLUSIVE MODE");
+        var customer = await connection.QuerySingleOrDefaultAsync<(long? Key, bool Erased)>(
+            "SELECT customer_key, erased FROM customer WHERE customer_id = @id FOR UPDATE",
+            new { id }
+        );
+        if (customer.Key is not { } key)
+        {
+            return Error.NotFound("customer", id);
+        }
+
+        if (customer.Erased)
+        {
+            return default(Done);
+        }
+
+        var addresses = AddressGroups.Of(
+            await connection.QueryAsync<(short, byte[])>(
+                "SELECT channel, lookup FROM address WHERE customer_key = @key",
+                new { key }
+            )
+        );
+        var shared = new SharedAddresses(connection, cancellationToken);
+        await shared.LockAsync(addresses);
+        await connection.ExecuteAsync(
+            """
+            DELETE FROM event WHERE customer_key = @key;
+            DELETE FROM address WHERE customer_key = @key;
+            UPDATE customer SET attributes = '{}', tags = '{}', stub = false, erased = true, updated_at = @now
+            WHERE customer_key = @key;
+            UPDATE contact SET
+                erased = true, reachable = 0, shared = 0, consented = 0, zone = 1, preferred_slots = 0,
+                preferred_channels = 0, birth_date = NULL, risk_rating = NULL, risk_rated_until = NULL, student = false,
+                sensitive_consent = false, personalisation_off = true
+            WHERE customer_key = @key
+            """,
+            new { key, now = await BusinessClock.NowAsync(connection) }
+        );
+        await shared.SettleAsync(
+            new RowSource("SELECT NULL::smallint AS channel, NULL::bytea AS lookup WHERE false", new { }),
+            addresses
+        );
+        await AuditLog.WriteAsync(
+            connection,
+            await BusinessClock.NowAsync(connection),
+            actor,
+            "erased",
+            "customer",
+            id
+        );
+        return default(Done);
+    }
+}
