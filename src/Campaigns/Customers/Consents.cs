@@ -17,7 +17,7 @@ public sealed class Consents(NpgsqlDataSource dataSource)
     /// <summary>Takes in up to <see cref="CustomerRegister.MostAtOnce"/> grants and refusals, in any order, each for itself. One
     /// that is known already changes nothing. An unknown customer becomes a stub.</summary>
     /// <returns>One result an item, in their order; <c>updated</c> is one that was added.</returns>
-    public async Task<Result<IReadOnlyList<ItemResult>>> RecordAsync(
+    public async Task<Result<IReadOnlyList<BatchItem>>> RecordAsync(
         Actor actor,
         IReadOnlyList<ConsentEntry> entries,
         CancellationToken cancellationToken
@@ -46,7 +46,7 @@ public sealed class Consents(NpgsqlDataSource dataSource)
             CancellationToken.None
         );
 
-    private static async Task<Result<IReadOnlyList<ItemResult>>> RecordAsync(
+    private static async Task<Result<IReadOnlyList<BatchItem>>> RecordAsync(
         NpgsqlConnection connection,
         Actor actor,
         IReadOnlyList<ConsentEntry> entries,
@@ -68,7 +68,12 @@ public sealed class Consents(NpgsqlDataSource dataSource)
             var entry = entries[index];
             if (customers[entry.CustomerId].Erased)
             {
-                results[index] = new(index, entry.CustomerId, ItemStatus.Refused, CustomerRegister.Erased(entry.CustomerId));
+                results[index] = new(
+                    index,
+                    entry.CustomerId,
+                    ItemStatus.Refused,
+                    CustomerRegister.Erased(entry.CustomerId)
+                );
             }
             else
             {
@@ -147,7 +152,7 @@ public sealed class Consents(NpgsqlDataSource dataSource)
         return [.. added];
     }
 
-    private static ItemResult Check(ConsentEntry entry, int index, DateTimeOffset now)
+    private static BatchItem Check(ConsentEntry entry, int index, DateTimeOffset now)
     {
         var error = Faults(entry).ToArray() is { Length: > 0 } faults
             ? Error.Validation(faults)

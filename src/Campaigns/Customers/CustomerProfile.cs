@@ -127,4 +127,4 @@ public enum ItemStatus
 /// <param name="Index">Place in the batch, from 0.</param>
 /// <param name="Id">As sent.</param>
 /// <param name="Error">Set where it was refused, and only there.</param>
-public sealed record ItemResult(int Index, string Id, ItemStatus Status, Error? Error = null);
+public sealed record BatchItem(int Index, string Id, ItemStatus Status, Error? Error = null);

@@ -34,7 +34,7 @@ public sealed class CustomerRegister(NpgsqlDataSource dataSource, AddressVault v
     /// <summary>Creates or replaces up to <see cref="MostAtOnce"/> customers, each for itself: what is wrong with one does
     /// not stop the others. An id that is there twice is refused the second time.</summary>
     /// <returns>One result an item, in their order.</returns>
-    public async Task<Result<IReadOnlyList<ItemResult>>> PutManyAsync(
+    public async Task<Result<IReadOnlyList<BatchItem>>> PutManyAsync(
         Actor actor,
         IReadOnlyList<CustomerEntry> entries,
         CancellationToken cancellationToken
@@ -49,11 +49,11 @@ public sealed class CustomerRegister(NpgsqlDataSource dataSource, AddressVault v
         var zones = await _zones.OfAsync(names, cancellationToken);
         return await Contended.RunAsync(dataSource, connection => PutAsync(connection), cancellationToken);
 
-        async Task<Result<IReadOnlyList<ItemResult>>> PutAsync(NpgsqlConnection connection)
+        async Task<Result<IReadOnlyList<BatchItem>>> PutAsync(NpgsqlConnection connection)
         {
             var now = await BusinessClock.NowAsync(connection);
             var reader = new ProfileReader(await Fields.HoldAsync(connection), zones, vault);
-            var results = new ItemResult[entries.Count];
+            var results = new BatchItem[entries.Count];
             var rows = Read(reader, entries, results, DateOnly.FromDateTime(now.UtcDateTime));
             var merge = new CustomerMerge(
                 connection,
@@ -93,7 +93,7 @@ public sealed class CustomerRegister(NpgsqlDataSource dataSource, AddressVault v
     private static List<CustomerRow> Read(
         ProfileReader reader,
         IReadOnlyList<CustomerEntry> entries,
-        ItemResult[] results,
+        BatchItem[] results,
         DateOnly today
     )
     {
@@ -122,7 +122,7 @@ public sealed class CustomerRegister(NpgsqlDataSource dataSource, AddressVault v
     private static Error Repeated =>
         Error.Invalid("repeated-id", "id", "The id is in this batch already; the first one counts.");
 
-    private static void Report(Merged merged, IReadOnlyList<CustomerEntry> entries, ItemResult[] results)
+    private static void Report(Merged merged, IReadOnlyList<CustomerEntry> entries, BatchItem[] results)
     {
         Set(merged.Created, index => new(index, entries[index].Id, ItemStatus.Created));
         Set(merged.Updated, index => new(index, entries[index].Id, ItemStatus.Updated));
@@ -132,7 +132,7 @@ public sealed class CustomerRegister(NpgsqlDataSource dataSource, AddressVault v
             results[index] ??= new(index, entries[index].Id, ItemStatus.Unchanged);
         }
 
-        void Set(int[] indexes, Func<int, ItemResult> result)
+        void Set(int[] indexes, Func<int, BatchItem> result)
         {
             foreach (var index in indexes)
             {
@@ -146,7 +146,7 @@ public sealed class CustomerRegister(NpgsqlDataSource dataSource, AddressVault v
         DateTimeOffset now,
         Actor actor,
         IReadOnlyList<CustomerEntry> entries,
-        ItemResult[] results
+        BatchItem[] results
     )
     {
         var created = results.Count(result => result.Status == ItemStatus.Created);

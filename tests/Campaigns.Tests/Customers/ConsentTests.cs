@@ -88,8 +88,14 @@ public sealed class ConsentTests
                 Given.Grant("good"),
                 Given.Grant("future", at: DateTimeOffset.UtcNow.AddHours(1)),
                 Given.Grant("long-ago", at: DateTimeOffset.UnixEpoch),
-                Given.Grant("") with { Source = "" },
-                Given.Grant("sensitive-sms", Channel.Sms) with { Purpose = ConsentPurpose.Sensitive },
+                Given.Grant("") with
+                {
+                    Source = "",
+                },
+                Given.Grant("sensitive-sms", Channel.Sms) with
+                {
+                    Purpose = ConsentPurpose.Sensitive,
+                },
             ],
             default
         );

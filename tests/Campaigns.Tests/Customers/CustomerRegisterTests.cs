@@ -12,7 +12,9 @@ public sealed class CustomerRegisterTests
     {
         await using var bank = await TestBank.OpenAsync();
         await bank.WithFieldAsync("balance", FieldType.Number);
-        var profile = Given.Profile("138 1234 5678", "oAbCdEfGhIjKlMnOpQ", "push-registration-1").With("balance", 12.5m);
+        var profile = Given
+            .Profile("138 1234 5678", "oAbCdEfGhIjKlMnOpQ", "push-registration-1")
+            .With("balance", 12.5m);
         var shown = await bank.PutAsync(
             "c-1",
             profile with

@@ -90,7 +90,11 @@ public sealed class FieldTests
         await bank.WithFieldAsync("age", FieldType.Number);
         await bank.Customers.PutManyAsync(
             TestBank.Backend,
-            [.. Enumerable.Range(0, 1000).Select(n => new CustomerEntry($"c-{n}", Given.Profile().With("age", n % 100)))],
+            [
+                .. Enumerable
+                    .Range(0, 1000)
+                    .Select(n => new CustomerEntry($"c-{n}", Given.Profile().With("age", n % 100))),
+            ],
             default
         );
         await using var connection = await bank.DataSource.OpenConnectionAsync();
@@ -100,7 +104,10 @@ public sealed class FieldTests
             "EXPLAIN SELECT * FROM customer AS c WHERE ((c.attributes->>'age')::numeric) >= 50"
         );
 
-        var rows = int.Parse(plan.First().Split("rows=")[1].Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture);
+        var rows = int.Parse(
+            plan.First().Split("rows=")[1].Split(' ')[0],
+            System.Globalization.CultureInfo.InvariantCulture
+        );
         Assert.InRange(rows, 450, 550);
     }
 }

@@ -47,7 +47,7 @@ internal sealed class TestBank : IAsyncDisposable
         return result.Value;
     }
 
-    public async Task<ItemResult> SaysAsync(ConsentEntry entry)
+    public async Task<BatchItem> SaysAsync(ConsentEntry entry)
     {
         var result = await Consents.RecordAsync(Backend, [entry], default);
         return result.Value[0];
