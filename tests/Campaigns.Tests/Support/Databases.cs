@@ -26,6 +26,17 @@ public static class Databases
     /// <summary>A database without any table, dropped when disposed.</summary>
     public static async Task<TestDatabase> CreateEmptyAsync() => await CreateAsync(await Server.Value, "template0");
 
+    /// <summary>Removes what the run left on the server, and the server where it is this process's own.</summary>
+    internal static async Task EndAsync()
+    {
+        if (Template.IsValueCreated && Template.Value.IsCompletedSuccessfully)
+        {
+            await ExecuteAsync(await Server.Value, $"DROP DATABASE IF EXISTS {await Template.Value}");
+        }
+
+        await ThrowawayServer.StopAsync();
+    }
+
     internal static async Task ExecuteAsync(NpgsqlConnectionStringBuilder server, string sql)
     {
         await using var connection = new NpgsqlConnection(server.ConnectionString);
@@ -67,20 +78,11 @@ public static class Databases
         var server = await Server.Value;
         var name = $"template_{Guid.NewGuid():n}";
         await ExecuteAsync(server, $"CREATE DATABASE {name} TEMPLATE template0");
-        AppDomain.CurrentDomain.ProcessExit += (_, _) => DropTemplate(server, name);
         // Without a pool no connection stays behind, which would forbid to clone.
         var own = new NpgsqlConnectionStringBuilder(server.ConnectionString) { Database = name, Pooling = false };
         await using var dataSource = NpgsqlDataSource.Create(own);
         await Migrator.MigrateAsync(dataSource, CancellationToken.None);
         return name;
-    }
-
-    private static void DropTemplate(NpgsqlConnectionStringBuilder server, string name)
-    {
-        if (!ThrowawayServer.IsRunning)
-        {
-            ExecuteAsync(server, $"DROP DATABASE IF EXISTS {name}").GetAwaiter().GetResult();
-        }
     }
 }
 

@@ -3,14 +3,12 @@ using Npgsql;
 
 namespace Campaigns.Tests.Support;
 
-/// <summary>The private PostgreSQL of this test process; its files go when the process ends.</summary>
+/// <summary>The private PostgreSQL of this test process; its files go when the run ends.</summary>
 internal static class ThrowawayServer
 {
     private static readonly TimeSpan Abandoned = TimeSpan.FromMinutes(10);
 
     private static EmbeddedPostgresServer? _server;
-
-    public static bool IsRunning => _server is not null;
 
     public static async Task<NpgsqlConnectionStringBuilder> StartAsync()
     {
@@ -26,14 +24,17 @@ internal static class ThrowawayServer
             },
             CancellationToken.None
         );
-        AppDomain.CurrentDomain.ProcessExit += (_, _) => Stop(_server);
         return new NpgsqlConnectionStringBuilder(_server.ConnectionString);
     }
 
-    private static void Stop(EmbeddedPostgresServer server)
+    /// <summary>Does nothing where none was started.</summary>
+    public static async Task StopAsync()
     {
-        server.DisposeAsync().AsTask().GetAwaiter().GetResult();
-        Directory.Delete(server.DataDirectory, recursive: true);
+        if (_server is not null)
+        {
+            await _server.DisposeAsync();
+            Directory.Delete(_server.DataDirectory, recursive: true);
+        }
     }
 
     /// <summary>Deletes what test processes that were killed left behind.</summary>
