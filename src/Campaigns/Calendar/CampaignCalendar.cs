@@ -24,7 +24,7 @@ public sealed record CampaignCalendar
     public ContactHours Hours { get; init; } = new();
 
     /// <summary>Where a customer is whose time zone is not known; an IANA name.</summary>
-    public string DefaultZone { get; init; } = "Asia/Shanghai";
+    public string DefaultZone { get; init; } = TimeZones.Bank;
 
     /// <summary>Null when all is right; else 422 <c>invalid-window</c>, <c>invalid-calendar</c> or
     /// <c>unknown-timezone</c> with every field at fault.</summary>

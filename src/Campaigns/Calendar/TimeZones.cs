@@ -8,6 +8,9 @@ public static class TimeZones
 {
     private static readonly HashSet<string> Names = [.. DateTimeZoneProviders.Tzdb.Ids];
 
+    /// <summary>Where the bank is, and a customer whose own zone is not known.</summary>
+    public const string Bank = "Asia/Shanghai";
+
     public static bool IsKnown(string zone) => Names.Contains(zone);
 
     /// <summary>Null when the name is known; else 422 <c>unknown-timezone</c>.</summary>
@@ -19,6 +22,10 @@ public static class TimeZones
                 path,
                 "Not a time zone: use an IANA name with this spelling, such as Asia/Shanghai."
             );
+
+    /// <summary>What the wall clock of a known zone shows at an instant.</summary>
+    public static DateTime ToLocal(string zone, DateTimeOffset instant) =>
+        Instant.FromDateTimeOffset(instant).InZone(Get(zone)).ToDateTimeUnspecified();
 
     internal static DateTimeZone Get(string zone) => DateTimeZoneProviders.Tzdb[zone];
 }

@@ -1,5 +1,6 @@
 using Campaigns.Channels;
 using Campaigns.Lifecycle;
+using Campaigns.Segments;
 
 namespace Campaigns.Planning;
 
@@ -11,8 +12,10 @@ public sealed record RunPlan
     public required int CampaignVersion { get; init; }
     public required Purpose Purpose { get; init; }
     public required int Priority { get; init; }
-    public required IReadOnlyList<BoundSegment> Include { get; init; }
-    public required IReadOnlyList<BoundSegment> Exclude { get; init; }
+
+    /// <summary>At the versions the campaign was approved with.</summary>
+    public required IReadOnlyList<SegmentReference> Include { get; init; }
+    public required IReadOnlyList<SegmentReference> Exclude { get; init; }
 
     /// <summary>In the order tried, a customer's own preference before them.</summary>
     public required IReadOnlyList<Channel> Channels { get; init; }
@@ -35,15 +38,22 @@ public sealed record RunPlan
     public bool UsesProfiling { get; init; }
 
     public TopN? Top { get; init; }
+
+    /// <summary>The last that is in the top; null before it is settled, and where everyone is.</summary>
+    public Cut? TopCut { get; init; }
     public IReadOnlyDictionary<Channel, int> Budget { get; init; } = new Dictionary<Channel, int>();
+
+    /// <summary>The last that each limited channel's budget reaches.</summary>
+    public IReadOnlyDictionary<Channel, Cut> BudgetCuts { get; init; } = new Dictionary<Channel, Cut>();
     public int? PacePerHour { get; init; }
 
     /// <summary>Most touches of a chunk; 500 to 2,000.</summary>
     public int ChunkSize { get; init; } = 1_000;
 }
 
-/// <summary>A segment at the version the campaign was approved with.</summary>
-public sealed record BoundSegment(string SegmentId, int Version);
+/// <summary>Where a ranking ends: a customer with a lower score, or with the same and a higher key, is behind it.</summary>
+/// <param name="Score">Null for below every score.</param>
+public sealed record Cut(decimal? Score, long CustomerKey);
 
 /// <summary>A variant as stored with decisions.</summary>
 /// <param name="Number">1 for the first declared.</param>
@@ -81,4 +91,7 @@ public sealed record FrequencyCaps
 /// <summary>A share of all customers left untouched by every campaign, to compare whole programmes.</summary>
 /// <param name="Version">Kept for good: an assignment can be replayed.</param>
 /// <param name="Share">[0, 1).</param>
-public sealed record GlobalHoldout(int Version, string Salt, decimal Share);
+public sealed record GlobalHoldout(int Version, string Salt, decimal Share)
+{
+    internal int Buckets => Assignment.HoldoutBuckets(Share);
+}

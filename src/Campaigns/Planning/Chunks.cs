@@ -1,0 +1,90 @@
+using Campaigns.Channels;
+using Dapper;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Campaigns.Planning;
+
+/// <summary>A piece of a wave and variant: the touches with keys from <paramref name="LowKey"/> through
+/// <paramref name="HighKey"/>.</summary>
+internal sealed record ChunkCut(
+    int Wave,
+    short Channel,
+    short Variant,
+    long LowKey,
+    long HighKey,
+    long Touches,
+    DateTime DueAt
+);
+
+/// <summary>Cuts the touches of a planned run into chunks: thousands of rows that are the queue of dispatch.</summary>
+/// <remarks>The touches of a wave and variant are counted by narrow slices of the key range, and neighbouring slices are
+/// put together until a chunk is full, so that chunks are even however the touches lie, without sorting the touches.
+/// </remarks>
+internal static class Chunks
+{
+    private const int SlicesPerChunk = 4;
+
+    /// <summary>Reads where the chunks of a run begin and end. A chunk has at most the plan's size and a quarter.</summary>
+    public static async Task<IReadOnlyList<ChunkCut>> CutAsync(NpgsqlConnection connection, int runKey, RunPlan plan) =>
+        (
+            await connection.QueryAsync<ChunkCut>(
+                """
+                WITH slice AS (
+                    SELECT wave, channel, variant, customer_key / @width AS slice,
+                        min(customer_key) AS low_key, max(customer_key) AS high_key, count(*) AS touches
+                    FROM decision
+                    WHERE run_key = @runKey AND reason = 0
+                    GROUP BY 1, 2, 3, 4
+                ), numbered AS (
+                    SELECT *, (sum(touches) OVER (PARTITION BY wave, variant ORDER BY slice) - 1)::bigint / @size AS chunk
+                    FROM slice
+                )
+                SELECT n.wave, n.channel, n.variant, min(low_key) AS low_key, max(high_key) AS high_key,
+                    sum(n.touches)::bigint AS touches, w.opens_at AS due_at
+                FROM numbered n JOIN wave w ON w.run_key = @runKey AND w.wave = n.wave
+                GROUP BY n.wave, n.channel, n.variant, n.chunk, w.opens_at
+                ORDER BY w.opens_at, n.wave, low_key
+                """,
+                new
+                {
+                    runKey,
+                    size = (long)plan.ChunkSize,
+                    width = (long)plan.ChunkSize / SlicesPerChunk,
+                }
+            )
+        ).AsList();
+
+    /// <summary>Writes the chunk rows, numbered from 1.</summary>
+    public static async Task StoreAsync(
+        NpgsqlConnection connection,
+        int runKey,
+        IReadOnlyList<ChunkCut> chunks,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var writer = await connection.BeginBinaryImportAsync(
+            """
+            COPY chunk (run_key, chunk, wave, channel, variant, low_key, high_key, touches, due_at)
+            FROM STDIN (FORMAT binary)
+            """,
+            cancellationToken
+        );
+        for (var i = 0; i < chunks.Count; i++)
+        {
+            var chunk = chunks[i];
+            await writer.StartRowAsync(cancellationToken);
+            await writer.WriteAsync(runKey, cancellationToken);
+            await writer.WriteAsync(i + 1, cancellationToken);
+            await writer.WriteAsync(chunk.Wave, cancellationToken);
+            await writer.WriteAsync(chunk.Channel, cancellationToken);
+            await writer.WriteAsync(chunk.Variant, cancellationToken);
+            await writer.WriteAsync(chunk.LowKey, cancellationToken);
+            await writer.WriteAsync(chunk.HighKey, cancellationToken);
+            await writer.WriteAsync((int)chunk.Touches, cancellationToken);
+            await writer.WriteAsync(chunk.DueAt, NpgsqlDbType.TimestampTz, cancellationToken);
+        }
+
+        await writer.CompleteAsync(cancellationToken);
+    }
+}

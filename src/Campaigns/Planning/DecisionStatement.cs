@@ -1,0 +1,153 @@
+using Campaigns.Calendar;
+using Campaigns.Channels;
+using Campaigns.Results;
+using Campaigns.Segments;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Campaigns.Planning;
+
+/// <summary>The planning statement of one run, compiled once and bound to one key range after another. Planning, preview
+/// and explanation are this same statement.</summary>
+internal sealed class DecisionStatement
+{
+    private const int MinorAge = 14;
+
+    private readonly RunPlan _plan;
+    private readonly int _runKey;
+    private readonly DateTimeOffset _asOf;
+    private readonly int[] _earlierRuns;
+    private readonly IReadOnlyList<RuleParameter> _ruleParameters;
+
+    private DecisionStatement(
+        RunPlan plan,
+        int runKey,
+        DateTimeOffset asOf,
+        int[] earlierRuns,
+        CompiledRule include,
+        CompiledRule? exclude,
+        string? score
+    )
+    {
+        (_plan, _runKey, _asOf, _earlierRuns) = (plan, runKey, asOf, earlierRuns);
+        _ruleParameters = [.. include.Parameters, .. exclude?.Parameters ?? []];
+        Facts = DecisionSql.Facts(plan, include, exclude, score, earlierRuns.Length > 0);
+        Gated = DecisionSql.Gated(plan, Facts);
+        Decisions = DecisionSql.Decisions(plan, Facts);
+    }
+
+    /// <summary>A row for each customer of the audience, with what the gates read.</summary>
+    public string Facts { get; }
+
+    /// <summary>A row for each customer of the audience, with the first gate before the ranking that fails.</summary>
+    public string Gated { get; }
+
+    /// <summary>A row for each customer of the audience, in the columns of <c>decision</c>.</summary>
+    public string Decisions { get; }
+
+    /// <param name="asOf">The one instant that serves the whole run.</param>
+    /// <param name="earlierRuns">Runs of the same campaign whose touches enrolled their customers.</param>
+    public static async Task<Result<DecisionStatement>> CompileAsync(
+        NpgsqlConnection connection,
+        SegmentStore segments,
+        RunPlan plan,
+        int runKey,
+        DateTimeOffset asOf,
+        int[] earlierRuns,
+        CancellationToken cancellationToken
+    )
+    {
+        var included = await segments.CompileAsync(connection, plan.Include, "i", cancellationToken);
+        if (!included.TryGet(out var include, out var error))
+        {
+            return error;
+        }
+
+        CompiledRule? exclude = null;
+        if (plan.Exclude.Count > 0)
+        {
+            var excluded = await segments.CompileAsync(connection, plan.Exclude, "x", cancellationToken);
+            if (!excluded.TryGet(out exclude, out error))
+            {
+                return error;
+            }
+        }
+
+        string? score = null;
+        if (plan.Top is { } top)
+        {
+            var fields = await RuleField.ReadAsync(connection, cancellationToken);
+            if (!fields.TryGetValue(top.Field, out var field) || field.Type is not RuleFieldType.Number)
+            {
+                return Error.Invalid(
+                    "unknown-rule-field",
+                    "audience.top.field",
+                    "Not a number of the field catalogue."
+                );
+            }
+
+            score = field.Sql;
+        }
+
+        return new DecisionStatement(plan, runKey, asOf, earlierRuns, include, exclude, score);
+    }
+
+    /// <summary>A command over the customers with keys in [<paramref name="low"/>, <paramref name="high"/>).</summary>
+    /// <param name="text">SQL around one of the statement's texts.</param>
+    public NpgsqlCommand Command(NpgsqlConnection connection, string text, long low, long high)
+    {
+        // Planned afresh each time, with the values known: a plan kept from an empty table is five times slower.
+        var command = new NpgsqlCommand(text, connection) { CommandTimeout = 0 };
+        var parameters = command.Parameters;
+        var today = DateOnly.FromDateTime(TimeZones.ToLocal(TimeZones.Bank, _asOf));
+        parameters.AddWithValue("run", _runKey);
+        parameters.AddWithValue("low", low);
+        parameters.AddWithValue("high", high);
+        parameters.AddWithValue("as_of", _asOf.UtcDateTime);
+        parameters.AddWithValue("today", today);
+        parameters.AddWithValue("born_after", today.AddYears(-MinorAge));
+        parameters.AddWithValue("channels", ChannelSet.Of(_plan.Channels));
+        parameters.AddWithValue("choice", ChannelChoice.Table(_plan.Channels));
+        parameters.AddWithValue("earlier", _earlierRuns);
+        Add(parameters, "risk", NpgsqlDbType.Smallint, (short?)_plan.ProductRisk);
+        Add(parameters, "per_day", NpgsqlDbType.Integer, _plan.Caps.PerDay);
+        Add(parameters, "per_week", NpgsqlDbType.Integer, _plan.Caps.PerWeek);
+        Add(parameters, "gap", NpgsqlDbType.Interval, _plan.Caps.MinimumGap);
+        AddArms(parameters);
+        AddCuts(parameters);
+        foreach (var parameter in _ruleParameters)
+        {
+            parameters.Add(parameter.Bind(_asOf));
+        }
+
+        return command;
+    }
+
+    private void AddArms(NpgsqlParameterCollection parameters)
+    {
+        parameters.AddWithValue("holdout_salt", (long)Assignment.Salt32(_plan.HoldoutSalt));
+        parameters.AddWithValue("holdout_buckets", _plan.HoldoutBuckets);
+        parameters.AddWithValue("variant_salt", (long)Assignment.Salt32(_plan.VariantSalt));
+        parameters.AddWithValue("global_salt", (long)Assignment.Salt32(_plan.GlobalHoldout?.Salt ?? ""));
+        parameters.AddWithValue("global_buckets", _plan.GlobalHoldout?.Buckets ?? 0);
+    }
+
+    // A ranking shorter than its limit has no cut: nobody is behind the lowest score and the highest key.
+    private void AddCuts(NpgsqlParameterCollection parameters)
+    {
+        Add(parameters, "top_score", NpgsqlDbType.Numeric, _plan.TopCut?.Score);
+        parameters.AddWithValue("top_key", _plan.TopCut?.CustomerKey ?? long.MaxValue);
+        var channels = Enum.GetValues<Channel>();
+        var cuts = channels.Select(channel => _plan.BudgetCuts.GetValueOrDefault(channel)).ToArray();
+        parameters.Add(
+            new NpgsqlParameter("budget_score", NpgsqlDbType.Array | NpgsqlDbType.Numeric)
+            {
+                Value = cuts.Select(cut => cut?.Score).ToArray(),
+            }
+        );
+        parameters.AddWithValue("budget_key", cuts.Select(cut => cut?.CustomerKey ?? long.MaxValue).ToArray());
+    }
+
+    private static void Add(NpgsqlParameterCollection parameters, string name, NpgsqlDbType type, object? value) =>
+        parameters.Add(new NpgsqlParameter(name, type) { Value = value ?? DBNull.Value });
+}

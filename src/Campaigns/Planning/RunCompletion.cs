@@ -1,0 +1,103 @@
+using Dapper;
+using Npgsql;
+
+namespace Campaigns.Planning;
+
+/// <summary>What follows when all parts of a run are planned: indexes, the partition, statistics, the ledger's counts, the
+/// chunks and the timetable; then the run may be dispatched, and not before.</summary>
+public sealed class RunCompletion(NpgsqlDataSource dataSource)
+{
+    /// <summary>Completes the run, or does nothing where that is done or not yet due. Safe to repeat after a crash at any
+    /// point.</summary>
+    /// <returns>Whether this call made the run ready to be dispatched.</returns>
+    public async Task<bool> CompleteAsync(int runKey, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await connection.ExecuteAsync("SELECT pg_advisory_lock(hashtext('complete-run'), @runKey)", new { runKey });
+        try
+        {
+            if (await RunRow.ReadAsync(connection, runKey) is not { State: "planning" } run)
+            {
+                return false;
+            }
+
+            if (RunTable.IsLarge(runKey) && !await RunTable.IsAttachedAsync(connection, runKey))
+            {
+                await RunTable.AttachAsync(dataSource, runKey, cancellationToken);
+            }
+
+            await PublishAsync(connection, run, cancellationToken);
+            return true;
+        }
+        finally
+        {
+            await connection.ExecuteAsync(
+                "SELECT pg_advisory_unlock(hashtext('complete-run'), @runKey)",
+                new { runKey }
+            );
+        }
+    }
+
+    private static async Task PublishAsync(NpgsqlConnection connection, RunRow run, CancellationToken cancellationToken)
+    {
+        var plan = run.ReadPlan();
+        // Read first: PostgreSQL uses no parallel workers in a statement that writes.
+        var ledger = await ReadLedgerAsync(connection, run.RunKey);
+        var chunks = await Chunks.CutAsync(connection, run.RunKey, plan);
+
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await connection.ExecuteAsync(
+            """
+            INSERT INTO run_ledger (run_key, step, reason, channel, variant, wave, customers)
+            SELECT @RunKey, 1, l.*
+            FROM unnest(@reasons, @channels, @variants, @waves, @customers) AS l
+            """,
+            new
+            {
+                run.RunKey,
+                reasons = ledger.Select(l => l.Reason).ToArray(),
+                channels = ledger.Select(l => l.Channel).ToArray(),
+                variants = ledger.Select(l => l.Variant).ToArray(),
+                waves = ledger.Select(l => l.Wave).ToArray(),
+                customers = ledger.Select(l => l.Customers).ToArray(),
+            }
+        );
+        await connection.ExecuteAsync(
+            """
+            UPDATE wave w SET touches = l.touches, held_out = l.held_out
+            FROM (
+                SELECT wave,
+                    coalesce(sum(customers) FILTER (WHERE reason = 0), 0) AS touches,
+                    coalesce(sum(customers) FILTER (WHERE reason >= 20), 0) AS held_out
+                FROM run_ledger WHERE run_key = @RunKey GROUP BY wave
+            ) l
+            WHERE w.run_key = @RunKey AND w.wave = l.wave
+            """,
+            new { run.RunKey }
+        );
+        await Chunks.StoreAsync(connection, run.RunKey, chunks, cancellationToken);
+        await connection.ExecuteAsync(
+            """
+            UPDATE run SET state = 'planned', planned_at = (SELECT clock_timestamp() + clock_offset FROM business_clock)
+            WHERE run_key = @RunKey AND state = 'planning'
+            """,
+            new { run.RunKey }
+        );
+        await transaction.CommitAsync(cancellationToken);
+    }
+
+    private static async Task<List<LedgerRow>> ReadLedgerAsync(NpgsqlConnection connection, int runKey) =>
+        (
+            await connection.QueryAsync<LedgerRow>(
+                """
+                SELECT reason, coalesce(channel, 0::smallint) AS channel, coalesce(variant, 0::smallint) AS variant,
+                    coalesce(wave, 0) AS wave, count(*) AS customers
+                FROM decision WHERE run_key = @runKey
+                GROUP BY 1, 2, 3, 4
+                """,
+                new { runKey }
+            )
+        ).AsList();
+
+    private sealed record LedgerRow(short Reason, short Channel, short Variant, int Wave, long Customers);
+}
