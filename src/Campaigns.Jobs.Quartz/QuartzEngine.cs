@@ -71,7 +71,9 @@ internal sealed class QuartzEngine(
     public async Task ForgetAsync(string jobId, CancellationToken cancellationToken)
     {
         var scheduler = await SchedulerAsync(cancellationToken);
-        await scheduler.DeleteJob(new JobKey(jobId, Group), cancellationToken);
+        // Without a trigger the job goes too. DeleteJob would throw if one of them ended meanwhile.
+        var triggers = await scheduler.GetTriggersOfJob(new JobKey(jobId, Group), cancellationToken);
+        await scheduler.UnscheduleJobs([.. triggers.Select(trigger => trigger.Key)], cancellationToken);
     }
 
     public async Task ClockMovedAsync(CancellationToken cancellationToken)

@@ -98,12 +98,12 @@ public abstract class JobEngineAsking : JobEngineTest
     {
         await MoveClockAsync(TimeSpan.FromHours(5));
         var node = await NodeAsync("a");
-        await node.Engine.RunAtAsync(AJob("soon"), InHours(5).AddSeconds(3), default);
+        await node.Engine.RunAtAsync(AJob("soon"), InHours(5).AddSeconds(10), default);
 
         await MoveClockAsync(TimeSpan.Zero);
         await node.Engine.ClockMovedAsync(default);
 
-        await node.Engine.RunAtAsync(AJob("fence"), DateTimeOffset.UtcNow.AddSeconds(5), default);
+        await node.Engine.RunAtAsync(AJob("fence"), DateTimeOffset.UtcNow.AddSeconds(12), default);
         await Log.RanAsync("fence");
         Assert.Empty(Log.Of("soon"));
     }
@@ -150,15 +150,17 @@ public abstract class JobEngineAsking : JobEngineTest
     public async Task A_forgotten_job_does_not_run()
     {
         var node = await NodeAsync("a");
-        await node.Engine.RunAtAsync(AJob("forgotten"), DateTimeOffset.UtcNow.AddSeconds(2), default);
+        await node.Engine.RunAtAsync(AJob("forgotten"), InHours(1), default);
+        await node.Engine.RunAtAsync(AJob("remembered"), InHours(1), default);
         await node.Engine.RunEveryAsync(AJob("nightly"), "0 3 * * *", "Asia/Shanghai", default);
 
         await node.Engine.ForgetAsync("forgotten", default);
         await node.Engine.ForgetAsync("nightly", default);
         await node.Engine.ForgetAsync("never-asked", default);
 
-        await node.Engine.RunAtAsync(AJob("fence"), DateTimeOffset.UtcNow.AddSeconds(3), default);
-        await Log.RanAsync("fence");
+        await MoveClockAsync(TimeSpan.FromHours(2));
+        await Log.RanAsync("remembered");
+        await FenceAsync(node);
         Assert.Empty(Log.Of("forgotten"));
         Assert.Null(await Tables.NextOfAsync(Database, "nightly"));
     }
