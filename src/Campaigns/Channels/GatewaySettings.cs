@@ -47,14 +47,17 @@ public sealed class GatewaySettings
     /// <summary>Whether pushes go to Apple's production environment (JPush).</summary>
     public bool ApnsProduction { get; set; } = true;
 
+    /// <summary>False where a value has the wrong form.</summary>
+    internal bool Readable { get; set; } = true;
+
     /// <summary>What is wrong, naming members and never their values; null when all is well.</summary>
-    internal string? Fault() =>
+    internal string? Fault(bool needsProvider) =>
         this switch
         {
-            { BaseUrl: null } => "BaseUrl is missing",
-            { BaseUrl.IsAbsoluteUri: false } => "BaseUrl is not absolute",
-            { KeyId.Length: 0 } => "KeyId is missing",
-            { Secret.Length: 0 } => "Secret is missing",
+            { BaseUrl: null } when needsProvider => "BaseUrl is missing",
+            { BaseUrl.IsAbsoluteUri: false } when needsProvider => "BaseUrl is not absolute",
+            { KeyId.Length: 0 } when needsProvider => "KeyId is missing",
+            { Secret.Length: 0 } when needsProvider => "Secret is missing",
             { RatePerSecond: not (> 0 and <= 100_000) } => "RatePerSecond is not in (0, 100000]",
             { Concurrency: not (> 0 and <= 1_000) } => "Concurrency is not in [1, 1000]",
             { MaxBatch: < 1 } => "MaxBatch is under 1",

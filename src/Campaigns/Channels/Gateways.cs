@@ -44,7 +44,7 @@ public sealed class Gateways(
 
     private Configured Current(Channel channel)
     {
-        var (now, fault) = Read(channel);
+        var now = settings.Get(Section(channel));
         lock (_lock)
         {
             var known = _configured.GetValueOrDefault(channel);
@@ -53,46 +53,29 @@ public sealed class Gateways(
                 return known;
             }
 
-            var current = now is null ? null : Build(channel, now, out fault);
+            var current = Build(channel, now, out var fault);
             if (fault is not null && (known is null || known.Fault != fault))
             {
                 logger.LogError("Settings of channel {Channel} are wrong: {Fault}", channel, fault);
             }
 
-            current ??= (known ?? new Configured(null, new GatewaySettings(), null, null));
+            current ??= known ?? new Configured(null, new GatewaySettings(), null, null);
             return _configured[channel] = current with { Seen = now, Fault = fault };
-        }
-    }
-
-    private (GatewaySettings?, string?) Read(Channel channel)
-    {
-        try
-        {
-            return (settings.Get(Section(channel)), null);
-        }
-        catch (InvalidOperationException)
-        {
-            // The binder's own message quotes the value, which may be a credential in the wrong place.
-            return (null, "a member cannot be read");
         }
     }
 
     private Configured? Build(Channel channel, GatewaySettings now, out string? fault)
     {
-        fault = null;
-        if (now.Gateway.Length == 0)
+        fault = now.Readable ? null : "a member cannot be read";
+        if (fault is null && now.Gateway.Length == 0)
         {
             return new Configured(null, now, null, null);
         }
 
-        if (!_kinds.TryGetValue(now.Gateway, out var kind) || kind.Channel != channel)
-        {
-            fault = "Gateway names none that serves this channel";
-            return null;
-        }
-
-        fault = kind.NeedsProvider ? now.Fault() : null;
-        return fault is null ? new Configured(kind.Create(now), now, null, null) : null;
+        var kind = _kinds.GetValueOrDefault(now.Gateway);
+        fault ??=
+            kind?.Channel == channel ? now.Fault(kind.NeedsProvider) : "Gateway names none that serves this channel";
+        return fault is null ? new Configured(kind!.Create(now), now, null, null) : null;
     }
 
     private sealed record Configured(IGateway? Gateway, GatewaySettings Settings, GatewaySettings? Seen, string? Fault);
@@ -108,7 +91,11 @@ public static class ChannelsModule
         foreach (var channel in Enum.GetValues<Channel>())
         {
             var section = Gateways.Section(channel);
-            services.AddOptions<GatewaySettings>(section).Bind(configuration.GetSection($"Channels:{section}"));
+            var values = configuration.GetSection($"Channels:{section}");
+            services.AddOptions<GatewaySettings>(section).Configure(settings => Read(values, settings));
+            services.AddSingleton<IOptionsChangeTokenSource<GatewaySettings>>(
+                new ConfigurationChangeTokenSource<GatewaySettings>(section, values)
+            );
         }
 
         services.TryAddSingleton(TimeProvider.System);
@@ -135,6 +122,20 @@ public static class ChannelsModule
             settings => new JPushGateway(settings, Http(provider), Time(provider))
         ));
         return services;
+    }
+
+    /// <summary>A value of the wrong form must not throw: options are read where the file is watched, and an exception
+    /// there ends the process. The binder's message quotes the value, which may be a credential in the wrong place.</summary>
+    private static void Read(IConfigurationSection values, GatewaySettings settings)
+    {
+        try
+        {
+            values.Bind(settings);
+        }
+        catch (InvalidOperationException)
+        {
+            settings.Readable = false;
+        }
     }
 
     private static ProviderHttp Http(IServiceProvider provider) => provider.GetRequiredService<ProviderHttp>();

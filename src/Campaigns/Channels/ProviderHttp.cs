@@ -49,6 +49,8 @@ internal sealed class ProviderHttp(TimeProvider time) : IDisposable
             ConnectTimeout = TimeSpan.FromSeconds(5),
             MaxResponseDrainSize = 0,
             MaxResponseHeadersLength = 32,
+            // Shorter than providers keep theirs: a connection they close as we write leaves a request without an answer.
+            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(10),
             PooledConnectionLifetime = TimeSpan.FromMinutes(2),
             UseCookies = false,
         }
@@ -58,8 +60,8 @@ internal sealed class ProviderHttp(TimeProvider time) : IDisposable
     };
 
     /// <summary>Sends one request and reads its whole answer.</summary>
-    /// <param name="request">With content, be it empty: the handler repeats by itself what has none when a kept connection
-    /// closes, although the provider may have read it.</param>
+    /// <param name="request">With content, be it empty, unless it may be repeated: the handler sends what has none again when
+    /// a kept connection closes, up to three times, although the provider may have read it.</param>
     /// <param name="deadline">Ends the call; what was under way is <see cref="ProviderAnswer.Silent"/>.</param>
     internal async Task<ProviderAnswer> SendAsync(HttpRequestMessage request, CancellationToken deadline)
     {

@@ -60,7 +60,7 @@ public sealed record ProviderReply(
 public sealed record CallbackBatch<T>(IReadOnlyList<T> Items, int Unreadable);
 
 /// <summary>Ids of events whose provider gives none.</summary>
-internal static class EventId
+internal static class EventIds
 {
     /// <summary>Keyed, because an address can be guessed from a hash that anyone can compute.</summary>
     internal static string Of(string secret, params ReadOnlySpan<string?> parts) =>

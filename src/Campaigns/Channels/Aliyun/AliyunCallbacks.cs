@@ -83,7 +83,7 @@ public static class AliyunCallbacks
         var code = success ? null : ProviderWords.Code(entry.Text("err_code"));
         return new ProviderReceipt(
             AliyunSmsGateway.Name,
-            EventId.Of(secret, "report", bizId, phone, reported, code),
+            EventIds.Of(secret, "report", bizId, phone, reported, code),
             ProviderWords.Id(entry.Text("out_id")),
             bizId,
             phone,
@@ -105,7 +105,7 @@ public static class AliyunCallbacks
         var text = string.Concat(content.EnumerateRunes().Where(rune => !Rune.IsControl(rune)).Take(MaxContent));
         return new ProviderReply(
             AliyunSmsGateway.Name,
-            EventId.Of(secret, "reply", entry.Text("sequence_id"), phone, sent, content),
+            EventIds.Of(secret, "reply", entry.Text("sequence_id"), phone, sent, content),
             phone,
             text,
             RefusalWords.IsRefusal(text),

@@ -230,7 +230,7 @@ public sealed class JPushGateway : IGateway
         return status is "0" or "2" or "3"
             ? new ProviderReceipt(
                 Name,
-                EventId.Of(_settings.Secret, messageId, registrationId, status),
+                EventIds.Of(_settings.Secret, messageId, registrationId, status),
                 RequestKey: null,
                 messageId,
                 registrationId,

@@ -10,7 +10,7 @@ namespace Campaigns.Channels.WeChat;
 /// <summary>How a mass send ended: counts for the whole call, nothing per follower.</summary>
 /// <param name="EventId">The same for a repetition.</param>
 /// <param name="ProviderId">The id the call was accepted with.</param>
-/// <param name="Status">As given: <c>sendsuccess</c>, <c>sendfail</c> or <c>err(number)</c>.</param>
+/// <param name="Status"><c>sendsuccess</c>, <c>sendfail</c> or <c>err_NUMBER</c>, which the provider writes <c>err(NUMBER)</c>.</param>
 /// <param name="Total">Followers the call named.</param>
 /// <param name="Filtered">Those left to send to after the provider's own filters, its monthly four among them.</param>
 /// <param name="Sent">Sent.</param>
@@ -164,7 +164,7 @@ public static class WeChatCallbacks
             );
     }
 
-    /// <summary><c>failed:user block</c> and <c>err(10001)</c> as they are, anything stranger not.</summary>
+    /// <summary>As <c>failed:user_block</c> and <c>err_10001</c>.</summary>
     private static string Status(string status) =>
         ProviderWords.Code(status.Replace(' ', '_').Replace('(', '_').Replace(")", ""));
 
