@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.IO.Compression;
+using System.Net.Sockets;
 using System.Text.Json;
+using Microsoft.AspNetCore.Connections.Features;
 
 namespace Campaigns.Simulator;
 
@@ -18,7 +20,7 @@ internal static class Misbehaviour
             Act.Throttle => ThrottleAsync(context, rule, over),
             Act.ServerError => TextAsync(context, rule.Status, "text/html", Page, over),
             Act.Hang or Act.AcceptThenHang => Task.Delay(Timeout.Infinite, over),
-            Act.Drop or Act.AcceptThenDrop => Abort(context),
+            Act.Drop or Act.AcceptThenDrop => Close(context),
             Act.Slow => SlowAsync(context, reply, over),
             Act.Huge => HugeAsync(context, over),
             Act.Html => TextAsync(context, 200, "text/html", Page, over),
@@ -64,8 +66,11 @@ internal static class Misbehaviour
         return TextAsync(context, 429, "application/json", """{"error":{"code":2002,"message":"rate limit"}}""", over);
     }
 
-    private static Task Abort(HttpContext context)
+    /// <summary>An orderly end, after which an HTTP client may think that its request was never read; an abort alone would
+    /// be a reset.</summary>
+    private static Task Close(HttpContext context)
     {
+        context.Features.Get<IConnectionSocketFeature>()?.Socket.Shutdown(SocketShutdown.Both);
         context.Abort();
         return Task.CompletedTask;
     }
