@@ -2,9 +2,11 @@ using Campaigns.Api.Auth;
 using Campaigns.Api.Edge;
 using Campaigns.Api.Endpoints;
 using Campaigns.Api.Jobs;
+using Campaigns.Customers;
 using Campaigns.Database;
 using Campaigns.Jobs;
 using Campaigns.Json;
+using Campaigns.Operations;
 using Npgsql;
 
 namespace Campaigns.Api.Hosting;
@@ -37,6 +39,8 @@ internal static class CampaignsHost
         );
 
         // One line a module, leftmost first.
+        services.AddOperations();
+        services.AddCustomers();
 
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
@@ -58,6 +62,10 @@ internal static class CampaignsHost
 
         var api = app.MapGroup("/v1");
         api.MapKeys();
+        api.MapOperations();
+        api.MapFields();
+        api.MapCustomers();
+        api.MapEvents();
         // One line a capability.
     }
 
