@@ -60,6 +60,7 @@ internal static class CampaignsHost
             return;
         }
 
+        app.MapJobDashboard();
         var api = app.MapGroup("/v1");
         api.MapKeys();
         api.MapOperations();
