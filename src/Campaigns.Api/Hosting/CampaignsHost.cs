@@ -2,11 +2,10 @@ using Campaigns.Api.Auth;
 using Campaigns.Api.Edge;
 using Campaigns.Api.Endpoints;
 using Campaigns.Api.Jobs;
-using Campaigns.Customers;
 using Campaigns.Database;
 using Campaigns.Jobs;
 using Campaigns.Json;
-using Campaigns.Operations;
+using Campaigns.Segments;
 using Npgsql;
 
 namespace Campaigns.Api.Hosting;
@@ -39,8 +38,7 @@ internal static class CampaignsHost
         );
 
         // One line a module, leftmost first.
-        services.AddOperations();
-        services.AddCustomers();
+        services.AddSegments();
 
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
@@ -60,14 +58,10 @@ internal static class CampaignsHost
             return;
         }
 
-        app.MapJobDashboard();
         var api = app.MapGroup("/v1");
         api.MapKeys();
-        api.MapOperations();
-        api.MapFields();
-        api.MapCustomers();
-        api.MapEvents();
         // One line a capability.
+        api.MapSegments();
     }
 
     private static void AddEdge(this IServiceCollection services)

@@ -13,6 +13,5 @@ public static class CustomersModule
             .AddSingleton(provider => AddressVault.From(provider.GetRequiredService<IConfiguration>()))
             .AddSingleton<Fields>()
             .AddSingleton<CustomerRegister>()
-            .AddSingleton<Consents>()
-            .AddSingleton<EventIntake>();
+            .AddSingleton<Consents>();
 }

@@ -8,14 +8,20 @@ using Npgsql;
 
 namespace Campaigns.Customers;
 
+/// <summary>Asked, in the transaction that changes a field, by those who rely on it: why it may not be changed so; null
+/// where it may.</summary>
+public delegate Task<string?> FieldUse(NpgsqlConnection connection, Field before, Field after);
+
 /// <summary>The catalogue of fields. Attributes that are not in it are refused.</summary>
-public sealed partial class Fields(NpgsqlDataSource dataSource)
+public sealed partial class Fields(NpgsqlDataSource dataSource, IEnumerable<FieldUse>? uses = null)
 {
+    private readonly FieldUse[] _uses = [.. uses ?? []];
+
     private const int MostFields = 500;
     private const int MostOptions = 500;
 
     /// <summary>Declares a field, or changes it. 409 <c>field-in-use</c> where customers hold values that the new
-    /// declaration would not take; 400 with the members at fault.</summary>
+    /// declaration would not take, or rules rely on the old one; 400 with the members at fault.</summary>
     public async Task<Result<Field>> PutAsync(Actor actor, Field field, CancellationToken cancellationToken)
     {
         if (Faults(field).ToArray() is { Length: > 0 } faults)
@@ -116,8 +122,16 @@ public sealed partial class Fields(NpgsqlDataSource dataSource)
         );
     }
 
-    private static async Task<Error?> FindConflictAsync(NpgsqlConnection connection, Field before, Field after)
+    private async Task<Error?> FindConflictAsync(NpgsqlConnection connection, Field before, Field after)
     {
+        foreach (var use in _uses)
+        {
+            if (await use(connection, before, after) is { } reason)
+            {
+                return InUse(reason);
+            }
+        }
+
         if (before.Type != after.Type)
         {
             var used = await connection.ExecuteScalarAsync<bool>(

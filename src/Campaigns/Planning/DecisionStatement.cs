@@ -1,5 +1,6 @@
 using Campaigns.Calendar;
 using Campaigns.Channels;
+using Campaigns.Customers;
 using Campaigns.Results;
 using Campaigns.Segments;
 using Npgsql;
@@ -76,8 +77,8 @@ internal sealed class DecisionStatement
         string? score = null;
         if (plan.Top is { } top)
         {
-            var fields = await RuleField.ReadAsync(connection, cancellationToken);
-            if (!fields.TryGetValue(top.Field, out var field) || field.Type is not RuleFieldType.Number)
+            var fields = await RuleFields.ReadAsync(connection);
+            if (!fields.TryGetValue(top.Field, out var field) || field.Type is not FieldType.Number)
             {
                 return Error.Invalid(
                     "unknown-rule-field",
@@ -86,7 +87,7 @@ internal sealed class DecisionStatement
                 );
             }
 
-            score = field.Sql;
+            score = field.Sql();
         }
 
         return new DecisionStatement(plan, runKey, asOf, earlierRuns, include, exclude, score);

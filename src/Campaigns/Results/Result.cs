@@ -23,6 +23,9 @@ public readonly record struct Result<T>
         return error is null;
     }
 
+    /// <summary>Makes something of the value; a failure stays what it is.</summary>
+    public Result<TOther> Map<TOther>(Func<T, TOther> map) => TryGet(out var value, out var error) ? map(value) : error;
+
     public static implicit operator Result<T>(T value) => new(value, null);
 
     public static implicit operator Result<T>(Error error) => new(default, error);

@@ -1,3 +1,4 @@
+using Campaigns.Customers;
 using NodaTime;
 
 namespace Campaigns.Segments;
@@ -36,7 +37,7 @@ internal sealed record AnyOf(IReadOnlyList<Rule> Rules) : Rule;
 internal sealed record Not(Rule Inner) : Rule;
 
 /// <param name="Values">None for a test of presence, two for between (both included), one or more for in, else one.</param>
-internal sealed record FieldTest(RuleField Field, FieldOperator Operator, IReadOnlyList<RuleValue> Values) : Rule;
+internal sealed record FieldTest(Field Field, FieldOperator Operator, IReadOnlyList<RuleValue> Values) : Rule;
 
 internal sealed record TagTest(string Tag) : Rule;
 

@@ -1,3 +1,4 @@
+using Campaigns.Customers;
 using NodaTime;
 using NpgsqlTypes;
 
@@ -46,11 +47,11 @@ internal sealed class RuleCompiler(
     // IS TRUE takes null for false and, unlike coalesce, leaves the planner its estimate of what it stands behind.
     private string FieldSql(FieldTest test)
     {
-        var field = test.Field.Sql;
+        var field = test.Field.Sql();
         return test.Operator switch
         {
-            FieldOperator.IsSet => $"({test.Field.TextSql} IS NOT NULL)",
-            FieldOperator.IsNotSet => $"({test.Field.TextSql} IS NULL)",
+            FieldOperator.IsSet => $"({test.Field.TextSql()} IS NOT NULL)",
+            FieldOperator.IsNotSet => $"({test.Field.TextSql()} IS NULL)",
             FieldOperator.Between =>
                 $"(({field} >= {Add(test.Field, test.Values[0])} AND {field} <= {Add(test.Field, test.Values[1])}) IS TRUE)",
             FieldOperator.In => $"(({field} = ANY({AddArray(test.Field, test.Values)})) IS TRUE)",
@@ -60,9 +61,9 @@ internal sealed class RuleCompiler(
         };
     }
 
-    private string BirthdaySql(RuleField field, int days)
+    private string BirthdaySql(Field field, int days)
     {
-        var monthDay = $"substr({field.TextSql}, 6, 5)";
+        var monthDay = $"substr({field.TextSql()}, 6, 5)";
         var parameter = Add(
             NpgsqlDbType.Array | NpgsqlDbType.Text,
             asOf => Birthdays.MonthDays(Today(asOf), days).ToArray()
@@ -176,9 +177,9 @@ internal sealed class RuleCompiler(
     private string AddEventType(string name) =>
         Add(NpgsqlDbType.Smallint, eventTypes.GetValueOrDefault(name, UnseenEventType));
 
-    private string Add(RuleField field, RuleValue value) => Add(TypeOf(field), asOf => Plain(field, value, asOf));
+    private string Add(Field field, RuleValue value) => Add(TypeOf(field), asOf => Plain(field, value, asOf));
 
-    private string AddArray(RuleField field, IReadOnlyList<RuleValue> values) =>
+    private string AddArray(Field field, IReadOnlyList<RuleValue> values) =>
         Add(
             NpgsqlDbType.Array | TypeOf(field),
             asOf =>
@@ -193,22 +194,22 @@ internal sealed class RuleCompiler(
             }
         );
 
-    private static NpgsqlDbType TypeOf(RuleField field) =>
+    private static NpgsqlDbType TypeOf(Field field) =>
         field.Type switch
         {
-            RuleFieldType.Number => NpgsqlDbType.Numeric,
-            RuleFieldType.Boolean => NpgsqlDbType.Boolean,
-            RuleFieldType.Date when field.IsDateColumn => NpgsqlDbType.Date,
+            FieldType.Number => NpgsqlDbType.Numeric,
+            FieldType.Boolean => NpgsqlDbType.Boolean,
+            FieldType.Date when field.IsColumn() => NpgsqlDbType.Date,
             _ => NpgsqlDbType.Text,
         };
 
-    private object Plain(RuleField field, RuleValue value, DateTimeOffset asOf) =>
+    private object Plain(Field field, RuleValue value, DateTimeOffset asOf) =>
         value switch
         {
             NumberValue number => number.Number,
             TextValue text => text.Text,
             BooleanValue boolean => boolean.Boolean,
-            DateValue date when field.IsDateColumn => date.On(Today(asOf)).ToDateOnly(),
+            DateValue date when field.IsColumn() => date.On(Today(asOf)).ToDateOnly(),
             DateValue date => date.On(Today(asOf)).ToString("uuuu-MM-dd", null),
             _ => throw new InvalidOperationException($"No parameter for {value.GetType().Name}."),
         };

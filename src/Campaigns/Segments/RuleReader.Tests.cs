@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Campaigns.Customers;
 
 namespace Campaigns.Segments;
 
@@ -27,17 +28,17 @@ internal sealed partial class RuleReader
         FieldOperator.IsNotSet,
     ];
 
-    private static FieldOperator[] OperatorsOf(RuleFieldType type) =>
+    private static FieldOperator[] OperatorsOf(FieldType type) =>
         type switch
         {
-            RuleFieldType.Number => [.. Everywhere, FieldOperator.In, .. Ordered],
-            RuleFieldType.Text => [.. Everywhere, FieldOperator.In, FieldOperator.Contains],
-            RuleFieldType.Enum => [.. Everywhere, FieldOperator.In],
-            RuleFieldType.Date => [.. Everywhere, FieldOperator.In, .. Ordered, FieldOperator.Birthday],
+            FieldType.Number => [.. Everywhere, FieldOperator.In, .. Ordered],
+            FieldType.Text => [.. Everywhere, FieldOperator.In, FieldOperator.Contains],
+            FieldType.Enum => [.. Everywhere, FieldOperator.In],
+            FieldType.Date => [.. Everywhere, FieldOperator.In, .. Ordered, FieldOperator.Birthday],
             _ => Everywhere,
         };
 
-    private FieldTest? Field(Dictionary<string, JsonElement> members, string path)
+    private FieldTest? FieldRule(Dictionary<string, JsonElement> members, string path)
     {
         var known = Only(members, path, "field", "op", "value");
         if (
@@ -102,7 +103,7 @@ internal sealed partial class RuleReader
         return null;
     }
 
-    private List<RuleValue>? Values(JsonElement json, string path, RuleField field, int least, int most)
+    private List<RuleValue>? Values(JsonElement json, string path, Field field, int least, int most)
     {
         var count = json.ValueKind == JsonValueKind.Array ? json.GetArrayLength() : -1;
         if (count < least || count > most)
@@ -115,7 +116,7 @@ internal sealed partial class RuleReader
         return values.Contains(null) ? null : [.. values.OfType<RuleValue>()];
     }
 
-    private EventTest? Event(Dictionary<string, JsonElement> members, string path)
+    private EventTest? EventRule(Dictionary<string, JsonElement> members, string path)
     {
         var known = Only(
             members,
@@ -202,7 +203,7 @@ internal sealed partial class RuleReader
             return Malformed<EventSum>($"{path}.value", "is missing");
         }
 
-        var amount = new RuleField("amount", RuleFieldType.Number, [], false, false);
+        var amount = new Field("amount", FieldType.Number);
         var values =
             op == FieldOperator.Between ? Values(json, $"{path}.value", amount, 2, 2)
             : Value(json, $"{path}.value", amount) is { } value ? [value]

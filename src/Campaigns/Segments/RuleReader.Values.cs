@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Campaigns.Customers;
 using NodaTime;
 using NodaTime.Text;
 
@@ -11,13 +12,13 @@ internal sealed partial class RuleReader
     private const decimal MaxNumber = 1_000_000_000_000_000m;
     private const int MaxScale = 6;
 
-    private RuleValue? Value(JsonElement json, string path, RuleField field) =>
+    private RuleValue? Value(JsonElement json, string path, Field field) =>
         field.Type switch
         {
-            RuleFieldType.Number => Number(json, path),
-            RuleFieldType.Boolean => Boolean(json, path),
-            RuleFieldType.Date => Date(json, path),
-            RuleFieldType.Enum => Option(json, path, field),
+            FieldType.Number => Number(json, path),
+            FieldType.Boolean => Boolean(json, path),
+            FieldType.Date => Date(json, path),
+            FieldType.Enum => Option(json, path, field),
             _ => Text(json, path, MaxText) is { } text ? new TextValue(text) : null,
         };
 
@@ -34,7 +35,7 @@ internal sealed partial class RuleReader
             ? new BooleanValue(json.GetBoolean())
             : Malformed<BooleanValue>(path, "must be true or false");
 
-    private TextValue? Option(JsonElement json, string path, RuleField field) =>
+    private TextValue? Option(JsonElement json, string path, Field field) =>
         Text(json, path, MaxText) is not { } text ? null
         : field.Options.Contains(text) ? new TextValue(text)
         : Malformed<TextValue>(path, $"must be one of {string.Join(", ", field.Options)}");

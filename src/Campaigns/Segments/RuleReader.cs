@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Campaigns.Customers;
 using Campaigns.Results;
 
 namespace Campaigns.Segments;
@@ -19,18 +20,14 @@ internal sealed partial class RuleReader
         "unsupported-operator",
     ];
 
-    private readonly IReadOnlyDictionary<string, RuleField> _fields;
+    private readonly IReadOnlyDictionary<string, Field> _fields;
     private readonly List<(string Type, FieldError Error)> _problems = [];
     private int _nodes;
 
-    private RuleReader(IReadOnlyDictionary<string, RuleField> fields) => _fields = fields;
+    private RuleReader(IReadOnlyDictionary<string, Field> fields) => _fields = fields;
 
     /// <param name="path">Where the rule is in what the caller sent.</param>
-    public static Result<Rule> Read(
-        JsonElement json,
-        IReadOnlyDictionary<string, RuleField> fields,
-        string path = "rule"
-    )
+    public static Result<Rule> Read(JsonElement json, IReadOnlyDictionary<string, Field> fields, string path = "rule")
     {
         var reader = new RuleReader(fields);
         var rule = reader.Node(json, path, depth: 1);
@@ -98,8 +95,8 @@ internal sealed partial class RuleReader
             "segment" => Only(members, path, "segment") && SegmentId(members["segment"], $"{path}.segment") is { } id
                 ? new SegmentTest(id)
                 : null,
-            "field" => Field(members, path),
-            _ => Event(members, path),
+            "field" => FieldRule(members, path),
+            _ => EventRule(members, path),
         };
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Campaigns.Customers;
 
 namespace Campaigns.Segments;
 
@@ -21,7 +22,7 @@ internal abstract partial class RuleWords
         {
             AllOf all => Join(all.Rules, And),
             AnyOf any => Join(any.Rules, Or),
-            Not not => Negated(Bare(not.Inner)),
+            Not not => Negated(Say(not.Inner)),
             FieldTest test => Field(test),
             TagTest tag => Tag(Quoted(tag.Tag)),
             SegmentTest segment => Segment(Quoted(segment.SegmentId)),
@@ -46,13 +47,14 @@ internal abstract partial class RuleWords
     protected abstract string Event(EventTest test);
     protected abstract string Quoted(string text);
     protected abstract string Unit(int n, char unit);
+    protected abstract string Truth(bool truth);
 
     protected string Value(RuleValue value) =>
         value switch
         {
             NumberValue number => Number(number.Number),
             TextValue text => Quoted(text.Text),
-            BooleanValue boolean => boolean.Boolean ? "true" : "false",
+            BooleanValue boolean => Truth(boolean.Boolean),
             DateValue date => Date(date),
             _ => throw new InvalidOperationException($"No words for {value.GetType().Name}."),
         };
@@ -86,8 +88,6 @@ internal abstract partial class RuleWords
     private string Bracketed(Rule rule) =>
         rule is AllOf or AnyOf && rule.Children.Count > 1 ? $"({Say(rule)})" : Say(rule);
 
-    private string Bare(Rule rule) => Say(rule);
-
     [GeneratedRegex("[0-9]+[A-Z]", RegexOptions.None, matchTimeoutMilliseconds: 1_000)]
     private static partial Regex Part();
 }
@@ -102,6 +102,8 @@ internal sealed class EnglishRuleWords : RuleWords
     protected override string Today => "today";
 
     protected override string Negated(string inner) => $"not ({inner})";
+
+    protected override string Truth(bool truth) => truth ? "true" : "false";
 
     protected override string Tag(string tag) => $"has tag {tag}";
 
@@ -121,6 +123,7 @@ internal sealed class EnglishRuleWords : RuleWords
             FieldOperator.Contains => $"{name} contains {values[0]}",
             FieldOperator.Birthday when values[0] == "0" => $"the birthday in {name} is today",
             FieldOperator.Birthday => $"the birthday in {name} is today or in the next {Days(values[0])}",
+            _ when test.Field.Type == FieldType.Date => $"{name} {Dated(test.Operator, values)}",
             _ => $"{name} {Compared(test.Operator, values)}",
         };
     }
@@ -168,6 +171,16 @@ internal sealed class EnglishRuleWords : RuleWords
 
     private static string Times(int n) => n == 1 ? "once" : $"{n} times";
 
+    private static string Dated(FieldOperator op, List<string> values) =>
+        op switch
+        {
+            FieldOperator.Lt => $"is before {values[0]}",
+            FieldOperator.Lte => $"is {values[0]} or earlier",
+            FieldOperator.Gt => $"is after {values[0]}",
+            FieldOperator.Gte => $"is {values[0]} or later",
+            _ => Compared(op, values),
+        };
+
     private static string Compared(FieldOperator op, List<string> values) =>
         op switch
         {
@@ -192,6 +205,8 @@ internal sealed class ChineseRuleWords : RuleWords
 
     protected override string Negated(string inner) => $"不满足（{inner}）";
 
+    protected override string Truth(bool truth) => truth ? "“是”" : "“否”";
+
     protected override string Tag(string tag) => $"有标签{tag}";
 
     protected override string Segment(string id) => $"属于客群{id}";
@@ -210,6 +225,7 @@ internal sealed class ChineseRuleWords : RuleWords
             FieldOperator.Contains => $"{name} 包含{values[0]}",
             FieldOperator.Birthday when values[0] == "0" => $"{name} 的生日在当天",
             FieldOperator.Birthday => $"{name} 的生日在当天或未来 {values[0]} 天内",
+            _ when test.Field.Type == FieldType.Date => $"{name} {Dated(test.Operator, values)}",
             _ => $"{name} {Compared(test.Operator, values)}",
         };
     }
@@ -249,15 +265,28 @@ internal sealed class ChineseRuleWords : RuleWords
             _ => $" {count.AtLeast} 至 {count.AtMost} 次",
         };
 
+    private static string Dated(FieldOperator op, List<string> values) =>
+        op switch
+        {
+            FieldOperator.Lt => $"早于{Spaced(values[0])}",
+            FieldOperator.Lte => $"不晚于{Spaced(values[0])}",
+            FieldOperator.Gt => $"晚于{Spaced(values[0])}",
+            FieldOperator.Gte => $"不早于{Spaced(values[0])}",
+            _ => Compared(op, values),
+        };
+
     private static string Compared(FieldOperator op, List<string> values) =>
         op switch
         {
-            FieldOperator.Eq => $"等于 {values[0]}",
-            FieldOperator.Ne => $"有值且不等于 {values[0]}",
-            FieldOperator.Lt => $"低于 {values[0]}",
-            FieldOperator.Lte => $"不高于 {values[0]}",
-            FieldOperator.Gt => $"高于 {values[0]}",
-            FieldOperator.Gte => $"不低于 {values[0]}",
-            _ => $"介于 {values[0]} 和 {values[1]} 之间",
+            FieldOperator.Eq => $"为{Spaced(values[0])}",
+            FieldOperator.Ne => $"有值且不为{Spaced(values[0])}",
+            FieldOperator.Lt => $"低于{Spaced(values[0])}",
+            FieldOperator.Lte => $"不高于{Spaced(values[0])}",
+            FieldOperator.Gt => $"高于{Spaced(values[0])}",
+            FieldOperator.Gte => $"不低于{Spaced(values[0])}",
+            _ => $"介于{Spaced(values[0])} 和{Spaced(values[1])} 之间",
         };
+
+    // Chinese stands apart from figures, not from itself.
+    private static string Spaced(string value) => char.IsAsciiDigit(value[0]) || value[0] == '-' ? " " + value : value;
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Campaigns.Customers;
 using Campaigns.Results;
 using Dapper;
 using Npgsql;
@@ -27,7 +28,7 @@ internal sealed record SegmentClosure(
             return missing;
         }
 
-        var fields = await RuleField.ReadAsync(connection, cancellationToken);
+        var fields = await RuleFields.ReadAsync(connection);
         var segments = new Dictionary<SegmentReference, SegmentVersion>();
         foreach (var row in await RowsAsync(connection, roots, cancellationToken))
         {
@@ -136,7 +137,7 @@ internal sealed record SegmentClosure(
         public string[] UsedIds { get; init; } = [];
         public int[] UsedVersions { get; init; } = [];
 
-        public Result<SegmentVersion> ToVersion(IReadOnlyDictionary<string, RuleField> fields)
+        public Result<SegmentVersion> ToVersion(IReadOnlyDictionary<string, Field> fields)
         {
             var uses = UsedIds.Zip(UsedVersions).ToDictionary(used => used.First, used => used.Second);
             if (Rule is null)

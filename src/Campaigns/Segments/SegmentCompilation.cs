@@ -1,3 +1,4 @@
+using Campaigns.Customers;
 using NodaTime;
 
 namespace Campaigns.Segments;
@@ -42,6 +43,6 @@ internal static class SegmentCompilation
             .Prepend(segment);
     }
 
-    private static IEnumerable<RuleField> Fields(IEnumerable<SegmentVersion> segments) =>
+    private static IEnumerable<Field> Fields(IEnumerable<SegmentVersion> segments) =>
         segments.SelectMany(segment => segment.Rule?.Nodes() ?? []).OfType<FieldTest>().Select(test => test.Field);
 }

@@ -54,7 +54,7 @@ public sealed partial class SegmentMembers(NpgsqlDataSource dataSource, SegmentO
                 SELECT count(*) FROM customer c JOIN contact k USING (customer_key)
                 WHERE c.customer_key >= @low AND c.customer_key < @high AND {rule.Condition}
                 """,
-                rule,
+                rule.Parameters,
                 low,
                 high
             );
@@ -91,7 +91,7 @@ public sealed partial class SegmentMembers(NpgsqlDataSource dataSource, SegmentO
                 WHERE c.customer_key >= @low AND c.customer_key < @high AND {rule.Condition}
                 ORDER BY c.customer_key LIMIT {limit - ids.Count}
                 """,
-                rule,
+                rule.Parameters,
                 low,
                 high
             );
@@ -190,13 +190,13 @@ public sealed partial class SegmentMembers(NpgsqlDataSource dataSource, SegmentO
             }
         }
 
-        public NpgsqlCommand Command(string sql, CompiledRule rule, long low, long high)
+        public NpgsqlCommand Command(string sql, IReadOnlyList<RuleParameter> parameters, long low, long high)
         {
             var command = new NpgsqlCommand(sql, Connection, _transaction);
             command.Parameters.Add(new NpgsqlParameter("as_of", NpgsqlDbType.TimestampTz) { Value = AsOf.UtcDateTime });
             command.Parameters.Add(new NpgsqlParameter("low", NpgsqlDbType.Bigint) { Value = low });
             command.Parameters.Add(new NpgsqlParameter("high", NpgsqlDbType.Bigint) { Value = high });
-            foreach (var parameter in rule.Parameters)
+            foreach (var parameter in parameters)
             {
                 command.Parameters.Add(parameter.Bind(AsOf));
             }

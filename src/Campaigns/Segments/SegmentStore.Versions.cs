@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Campaigns.Access;
 using Campaigns.Audit;
+using Campaigns.Customers;
 using Campaigns.Results;
 using Dapper;
 using Npgsql;
@@ -166,16 +167,10 @@ public sealed partial class SegmentStore
         return await FollowAsync(change, segmentId);
     }
 
-    private static async Task<Result<Done>> RenameListAsync(Change change, string segmentId, string name)
+    private static async Task<Result<Done>> RenameListAsync(Change change, Segment list, string name)
     {
-        var (listKey, listSize) = await change.Connection.QuerySingleAsync<(int, int)>(
-            """
-            SELECT list_key, list_size FROM segment JOIN segment_version USING (segment_id, version)
-            WHERE segment_id = @segmentId
-            """,
-            new { segmentId }
-        );
-        return await AddListAsync(change, segmentId, name, listKey, listSize);
+        var listKey = await ListKeyAsync(change.Connection, list.SegmentId);
+        return await AddListAsync(change, list.SegmentId, name, listKey, list.ListSize!.Value);
     }
 
     /// <summary>Gives every segment that names this one, directly or through others, a new version that stands for its
@@ -299,7 +294,7 @@ public sealed partial class SegmentStore
                 """,
             new { segmentId, version }
         );
-        return row?.ToSegment(await RuleField.ReadAsync(connection, CancellationToken.None));
+        return row?.ToSegment(await RuleFields.ReadAsync(connection));
     }
 
     private sealed class Row
@@ -323,7 +318,7 @@ public sealed partial class SegmentStore
         public string[] UsedIds { get; init; } = [];
         public int[] UsedVersions { get; init; } = [];
 
-        public Segment ToSegment(IReadOnlyDictionary<string, RuleField> fields)
+        public Segment ToSegment(IReadOnlyDictionary<string, Field> fields)
         {
             using var json = Rule is null ? null : JsonDocument.Parse(Rule);
             Rule? parsed = null;

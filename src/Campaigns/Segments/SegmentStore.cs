@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Campaigns.Access;
 using Campaigns.Audit;
+using Campaigns.Customers;
 using Campaigns.Database;
 using Campaigns.Results;
 using Dapper;
@@ -40,26 +41,12 @@ public sealed partial class SegmentStore(NpgsqlDataSource dataSource, SegmentOpt
         return read.TryGet(out var closure, out var error) ? SegmentCompilation.Compile(closure, prefix, _zone) : error;
     }
 
-    /// <summary>The segments of which any version names the field: its type may not change.</summary>
+    /// <summary>The segments of which any version names the field, by id.</summary>
     public async Task<IReadOnlyList<string>> UsesFieldAsync(string field, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        return await UsesFieldAsync(connection, field);
+        return [.. (await RulesOnAsync(connection, field)).Select(row => row.SegmentId).Distinct()];
     }
-
-    /// <inheritdoc cref="UsesFieldAsync(string, CancellationToken)"/>
-    /// <remarks>In the transaction of the connection, which should hold the field catalogue: no segment is changed before it
-    /// ends.</remarks>
-    public static async Task<IReadOnlyList<string>> UsesFieldAsync(NpgsqlConnection connection, string field) =>
-        [
-            .. await connection.QueryAsync<string>(
-                """
-                SELECT DISTINCT segment_id FROM segment_version JOIN segment USING (segment_id)
-                WHERE @field = ANY (fields) AND NOT archived ORDER BY segment_id
-                """,
-                new { field }
-            ),
-        ];
 
     /// <summary>The newest version, or the one asked for; 404.</summary>
     public async Task<Result<Segment>> GetAsync(string segmentId, int? version, CancellationToken cancellationToken)
@@ -75,7 +62,7 @@ public sealed partial class SegmentStore(NpgsqlDataSource dataSource, SegmentOpt
     public async Task<IReadOnlyList<Segment>> ListAsync(string? after, int limit, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        var fields = await RuleField.ReadAsync(connection, cancellationToken);
+        var fields = await RuleFields.ReadAsync(connection);
         var rows = await connection.QueryAsync<Row>(
             Row.Select
                 + """
@@ -127,7 +114,7 @@ public sealed partial class SegmentStore(NpgsqlDataSource dataSource, SegmentOpt
 
         var change = new Change(connection, actor, await BusinessClock.NowAsync(connection));
         var made =
-            read.Rule is null ? await RenameListAsync(change, segmentId, draft.Name)
+            read.Rule is null ? await RenameListAsync(change, current!, draft.Name)
             : (await BindAsync(connection, segmentId, read.Rule)).TryGet(out var bound, out var error)
                 ? await AddAsync(change, segmentId, draft.Name, rule!, read.Rule, bound)
             : error;
@@ -149,25 +136,9 @@ public sealed partial class SegmentStore(NpgsqlDataSource dataSource, SegmentOpt
 
     private sealed record Draft(Rule? Rule);
 
-    private static Result<Draft> Read(
-        string segmentId,
-        SegmentDraft draft,
-        IReadOnlyDictionary<string, RuleField> fields
-    )
+    private static Result<Draft> Read(string segmentId, SegmentDraft draft, IReadOnlyDictionary<string, Field> fields)
     {
-        var faults = new List<FieldError>();
-        if (!SegmentIds.IsValid(segmentId))
-        {
-            faults.Add(new FieldError("segmentId", SegmentIds.Form));
-        }
-
-        if (string.IsNullOrWhiteSpace(draft.Name) || draft.Name.Length > MaxName || draft.Name.Any(char.IsControl))
-        {
-            faults.Add(
-                new FieldError("name", $"must have 1 to {MaxName} characters, none of them a control character")
-            );
-        }
-
+        var faults = Faults(segmentId, draft.Name);
         if (draft.Rule is not { } json || json.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined)
         {
             return faults.Count == 0 ? new Draft((Rule?)null) : Error.Validation([.. faults]);
@@ -179,6 +150,24 @@ public sealed partial class SegmentStore(NpgsqlDataSource dataSource, SegmentOpt
         }
 
         return faults.Count == 0 ? error : Error.Validation([.. faults, .. error.Fields]);
+    }
+
+    private static List<FieldError> Faults(string segmentId, string name)
+    {
+        var faults = new List<FieldError>();
+        if (!SegmentIds.IsValid(segmentId))
+        {
+            faults.Add(new FieldError("segmentId", SegmentIds.Form));
+        }
+
+        if (string.IsNullOrWhiteSpace(name) || name.Length > MaxName || name.Any(char.IsControl))
+        {
+            faults.Add(
+                new FieldError("name", $"must have 1 to {MaxName} characters, none of them a control character")
+            );
+        }
+
+        return faults;
     }
 
     private static Error? Mismatch(Segment? current, int? expectedVersion) =>
@@ -193,14 +182,14 @@ public sealed partial class SegmentStore(NpgsqlDataSource dataSource, SegmentOpt
             );
 
     // The lock on the catalogue keeps a field's type as it is until the rule that names it is there to be seen.
-    private static async Task<IReadOnlyDictionary<string, RuleField>> HoldAsync(
+    private static async Task<IReadOnlyDictionary<string, Field>> HoldAsync(
         NpgsqlConnection connection,
         CancellationToken cancellationToken
     )
     {
         await connection.ExecuteAsync("SELECT pg_advisory_xact_lock(@LockKey)", new { LockKey });
         await connection.ExecuteAsync("LOCK TABLE field IN ROW SHARE MODE");
-        return await RuleField.ReadAsync(connection, cancellationToken);
+        return await RuleFields.ReadAsync(connection);
     }
 
     private static Task AuditAsync(Change change, string action, Segment segment, object? upload = null) =>

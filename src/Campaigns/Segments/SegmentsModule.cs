@@ -1,3 +1,4 @@
+using Campaigns.Customers;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using NodaTime;
@@ -25,6 +26,7 @@ public static class SegmentsModule
                 provider.GetRequiredService<IConfiguration>().GetSection("Segments").Get<SegmentOptions>()
                 ?? new SegmentOptions()
             )
+            .AddSingleton<FieldUse>(SegmentStore.WhyFieldMustStayAsync)
             .AddSingleton<SegmentStore>()
             .AddSingleton<SegmentMembers>();
 }

@@ -151,3 +151,13 @@ internal sealed class Bank : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _database.DisposeAsync();
 }
+
+/// <summary>One empty bank for all tests of a class that leave nothing behind that another minds.</summary>
+public sealed class SharedBank : IAsyncLifetime
+{
+    internal Bank Bank { get; private set; } = null!;
+
+    public async Task InitializeAsync() => Bank = await Bank.OpenAsync();
+
+    public async Task DisposeAsync() => await Bank.DisposeAsync();
+}
