@@ -38,7 +38,7 @@ public static class HangfireEngineServices
     /// <param name="endpoints">Where to map.</param>
     /// <param name="path">Such as <c>/jobs</c>.</param>
     /// <param name="allow">Whether this request may see it; asked for every one.</param>
-    public static IEndpointConventionBuilder MapJobDashboard(
+    public static IEndpointConventionBuilder MapHangfireDashboard(
         this IEndpointRouteBuilder endpoints,
         string path,
         Func<HttpContext, Task<bool>> allow

@@ -2,9 +2,11 @@ using Campaigns.Api.Auth;
 using Campaigns.Api.Edge;
 using Campaigns.Api.Endpoints;
 using Campaigns.Api.Jobs;
+using Campaigns.Customers;
 using Campaigns.Database;
 using Campaigns.Jobs;
 using Campaigns.Json;
+using Campaigns.Operations;
 using Campaigns.Segments;
 using Npgsql;
 
@@ -38,6 +40,8 @@ internal static class CampaignsHost
         );
 
         // One line a module, leftmost first.
+        services.AddOperations();
+        services.AddCustomers();
         services.AddSegments();
 
         builder.WebHost.ConfigureKestrel(kestrel =>
@@ -58,10 +62,15 @@ internal static class CampaignsHost
             return;
         }
 
+        app.MapJobDashboard();
         var api = app.MapGroup("/v1");
         api.MapKeys();
-        // One line a capability.
+        api.MapOperations();
+        api.MapFields();
+        api.MapCustomers();
+        api.MapEvents();
         api.MapSegments();
+        // One line a capability.
     }
 
     private static void AddEdge(this IServiceCollection services)

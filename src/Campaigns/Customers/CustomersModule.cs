@@ -13,5 +13,6 @@ public static class CustomersModule
             .AddSingleton(provider => AddressVault.From(provider.GetRequiredService<IConfiguration>()))
             .AddSingleton<Fields>()
             .AddSingleton<CustomerRegister>()
-            .AddSingleton<Consents>();
+            .AddSingleton<Consents>()
+            .AddSingleton<EventIntake>();
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 using System.Xml;
 
 namespace Campaigns.Json;
@@ -12,7 +13,10 @@ public static class ProductJson
     /// <summary>Deepest nesting that is read.</summary>
     public const int MaxDepth = 64;
 
-    public static readonly JsonSerializerOptions Options = Configure(new JsonSerializerOptions());
+    public static readonly JsonSerializerOptions Options = Configure(
+        // Else it has none before the first use, and asking it for a type fails.
+        new JsonSerializerOptions { TypeInfoResolver = new DefaultJsonTypeInfoResolver() }
+    );
 
     /// <summary>Gives the options this form.</summary>
     public static JsonSerializerOptions Configure(JsonSerializerOptions options)

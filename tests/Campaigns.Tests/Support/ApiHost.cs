@@ -67,6 +67,8 @@ public sealed class ApiHost : IAsyncDisposable
                 ["Role"] = role,
                 ["AdminKeyFile"] = Path.Combine(folder, "admin.key"),
                 ["urls"] = "http://127.0.0.1:0",
+                ["Addresses:Keys:1"] = Convert.ToBase64String(new byte[32]),
+                ["Addresses:LookupKey"] = Convert.ToBase64String(new byte[32]),
             }
         );
         builder.Configuration.AddInMemoryCollection(settings ?? new Dictionary<string, string?>());

@@ -1,0 +1,63 @@
+using Campaigns.Api.Edge;
+using Campaigns.Customers;
+using Campaigns.Results;
+
+namespace Campaigns.Api.Endpoints;
+
+/// <summary>What became of a batch.</summary>
+public sealed record BatchAnswer
+{
+    public required int Created { get; init; }
+    public required int Updated { get; init; }
+    public required int Unchanged { get; init; }
+    public required int Refused { get; init; }
+
+    /// <summary>One an item, in their order.</summary>
+    public required IReadOnlyList<BatchItemAnswer> Items { get; init; }
+
+    /// <summary>The answer; a batch of one that was refused is refused as a whole.</summary>
+    internal static Result<BatchAnswer> Of(Result<IReadOnlyList<BatchItem>> result) =>
+        !result.TryGet(out var items, out var error) ? error
+        : items is [{ Error: { } only }] ? only
+        : new BatchAnswer
+        {
+            Created = items.Count(item => item.Status == ItemStatus.Created),
+            Updated = items.Count(item => item.Status == ItemStatus.Updated),
+            Unchanged = items.Count(item => item.Status == ItemStatus.Unchanged),
+            Refused = items.Count(item => item.Status == ItemStatus.Refused),
+            Items = [.. items.Select(BatchItemAnswer.Of)],
+        };
+}
+
+/// <summary>What became of one item.</summary>
+public sealed record BatchItemAnswer
+{
+    /// <summary>Place in the batch, from 0.</summary>
+    public required int Index { get; init; }
+
+    /// <summary>As sent.</summary>
+    public required string Id { get; init; }
+    public required ItemStatus Status { get; init; }
+
+    /// <summary>Why it was refused, where it was: a stable slug such as <c>invalid-time</c>.</summary>
+    public string? Type { get; init; }
+
+    /// <summary>The same in words.</summary>
+    public string? Detail { get; init; }
+
+    /// <summary>Every field at fault.</summary>
+    public IReadOnlyList<ProblemField>? Errors { get; init; }
+
+    internal static BatchItemAnswer Of(BatchItem item) =>
+        new()
+        {
+            Index = item.Index,
+            Id = item.Id,
+            Status = item.Status,
+            Type = item.Error?.Type,
+            Detail = item.Error?.Detail,
+            Errors = item.Error is null
+                ? null
+                : [.. item.Error.Fields.Select(field => new ProblemField(field.Path, field.Detail))],
+        };
+}

@@ -1,0 +1,236 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Campaigns.Access;
+using Campaigns.Audit;
+using Campaigns.Database;
+using Campaigns.Results;
+using Dapper;
+using Npgsql;
+
+namespace Campaigns.Customers;
+
+/// <summary>Takes in what customers did.</summary>
+public sealed partial class EventIntake(NpgsqlDataSource dataSource)
+{
+    private const decimal AmountLimit = 1e16m;
+    private const int MostAttributes = 50;
+
+    private readonly NameKeys _types = NameKeys.EventTypes(dataSource);
+    private readonly NameKeys _sources = NameKeys.EventSources(dataSource);
+
+    /// <summary>Stores up to <see cref="CustomerRegister.MostAtOnce"/> events in a transaction of their own, with one audit
+    /// row.</summary>
+    /// <param name="also">What else has to happen in the same transaction, given the new ones; null for nothing.</param>
+    public async Task<Result<EventBatch>> RecordAsync(
+        Actor actor,
+        IReadOnlyList<EventEntry> entries,
+        Func<NpgsqlConnection, EventBatch, DateTimeOffset, Task>? also,
+        CancellationToken cancellationToken
+    )
+    {
+        if (entries.Count is 0 or > CustomerRegister.MostAtOnce)
+        {
+            return CustomerRegister.BatchSize(entries.Count);
+        }
+
+        return await Contended.RunAsync(
+            dataSource,
+            async connection =>
+            {
+                var now = await BusinessClock.NowAsync(connection);
+                var batch = await StoreAsync(connection, entries, now, cancellationToken);
+                if (batch.Stored.Count > 0)
+                {
+                    await AuditLog.WriteAsync(
+                        connection,
+                        now,
+                        actor,
+                        "received",
+                        "events",
+                        "",
+                        new { stored = batch.Stored.Count, digest = Digests.Of(entries) }
+                    );
+                    await (also?.Invoke(connection, batch, now) ?? Task.CompletedTask);
+                }
+
+                return (Result<EventBatch>)batch;
+            },
+            cancellationToken
+        );
+    }
+
+    /// <summary>Stores events in the caller's transaction: each for itself, those that are known already not again, an
+    /// unknown customer's under a stub. The transaction may fail with 23505 or 40P01 and be repeated.</summary>
+    /// <param name="now">Business time.</param>
+    public async Task<EventBatch> StoreAsync(
+        NpgsqlConnection connection,
+        IReadOnlyList<EventEntry> entries,
+        DateTimeOffset now,
+        CancellationToken cancellationToken
+    )
+    {
+        // An erasure waits for us, or we for it: no event is left behind.
+        await connection.ExecuteAsync("LOCK TABLE event IN ROW EXCLUSIVE MODE");
+        var items = entries.Select((entry, index) => Check(entry, index, now)).ToArray();
+        var good = Enumerable.Range(0, entries.Count).Where(index => items[index].Error is null).ToList();
+        var types = await _types.OfAsync(good.Select(index => entries[index].Name), cancellationToken);
+        var sources = await _sources.OfAsync(good.Select(index => entries[index].Source), cancellationToken);
+        var customers = await Stubs.FindOrCreateAsync(
+            connection,
+            good.Select(index => entries[index].CustomerId),
+            now,
+            cancellationToken
+        );
+        var rows = new List<StoredEvent>(good.Count);
+        foreach (var index in good)
+        {
+            var entry = entries[index];
+            var customer = customers[entry.CustomerId];
+            var fault =
+                customer.Erased ? CustomerRegister.Erased(entry.CustomerId)
+                : !types.ContainsKey(entry.Name) ? TooManyNames("name")
+                : !sources.ContainsKey(entry.Source) ? TooManyNames("source")
+                : null;
+            if (fault is null)
+            {
+                rows.Add(new(index, customer.Key, sources[entry.Source], types[entry.Name], customer.Stub, entry));
+            }
+            else
+            {
+                items[index] = new(index, entry.Id, ItemStatus.Refused, fault);
+            }
+        }
+
+        var stored = await InsertAsync(connection, rows, now, cancellationToken);
+        foreach (var row in stored)
+        {
+            items[row.Index] = items[row.Index] with { Status = ItemStatus.Created };
+        }
+
+        return new EventBatch(items, stored);
+    }
+
+    private static async Task<List<StoredEvent>> InsertAsync(
+        NpgsqlConnection connection,
+        List<StoredEvent> rows,
+        DateTimeOffset now,
+        CancellationToken cancellationToken
+    )
+    {
+        if (rows.Count == 0)
+        {
+            return rows;
+        }
+
+        // In the order of the key, which is that in which two batches wait for each other. An event that is twice in the
+        // batch is stored once, as the first says it.
+        var sorted = rows.DistinctBy(row => (row.CustomerKey, row.EventSource, row.Entry.Id))
+            .OrderBy(row => row.CustomerKey)
+            .ThenBy(row => row.EventSource)
+            .ThenBy(row => row.Entry.Id, StringComparer.Ordinal)
+            .ToList();
+        var inserted = await connection.QueryAsync<(long, short, string)>(
+            new CommandDefinition(
+                """
+                INSERT INTO event (
+                    customer_key, occurred_at, recorded_at, event_type, event_source, event_id, amount, currency, attributes
+                )
+                SELECT e.customer_key, e.occurred_at, @now, e.event_type, e.event_source, e.event_id, e.amount, e.currency,
+                    e.attributes::jsonb
+                FROM unnest(@keys, @at, @types, @sources, @ids, @amounts, @currencies, @attributes)
+                    AS e (customer_key, occurred_at, event_type, event_source, event_id, amount, currency, attributes)
+                ON CONFLICT DO NOTHING
+                RETURNING customer_key, event_source, event_id
+                """,
+                new
+                {
+                    keys = Column(row => row.CustomerKey),
+                    at = Column(row => row.Entry.OccurredAt.UtcDateTime),
+                    types = Column(row => row.EventType),
+                    sources = Column(row => row.EventSource),
+                    ids = Column(row => row.Entry.Id),
+                    amounts = Column(row => row.Entry.Amount),
+                    currencies = Column(row => row.Entry.Currency),
+                    attributes = Column(row =>
+                        row.Entry.Attributes is null ? null : JsonSerializer.Serialize(row.Entry.Attributes)
+                    ),
+                    now,
+                },
+                cancellationToken: cancellationToken
+            )
+        );
+        var fresh = inserted.ToHashSet();
+        return [.. sorted.Where(row => fresh.Contains((row.CustomerKey, row.EventSource, row.Entry.Id)))];
+
+        T[] Column<T>(Func<StoredEvent, T> value) => [.. sorted.Select(value)];
+    }
+
+    private static Error TooManyNames(string path) =>
+        Error.Invalid("too-many-names", path, $"At most {NameKeys.MostNames} different ones can be told apart.");
+
+    private static BatchItem Check(EventEntry entry, int index, DateTimeOffset now)
+    {
+        var error = Faults(entry).ToArray() is { Length: > 0 } faults
+            ? Error.Validation(faults)
+            : Instants.FindFault(entry.OccurredAt, now, "occurredAt");
+        return new(index, entry.Id, error is null ? ItemStatus.Unchanged : ItemStatus.Refused, error);
+    }
+
+    private static IEnumerable<FieldError> Faults(EventEntry entry)
+    {
+        const string nameForm = "must be 1 to 63 characters of a-z, 0-9, '.', '_' and '-'";
+        if (!NamePattern().IsMatch(entry.Source))
+        {
+            yield return new("source", nameForm);
+        }
+
+        if (!NamePattern().IsMatch(entry.Name))
+        {
+            yield return new("name", nameForm);
+        }
+
+        if (!Texts.IsPrintable(entry.Id, 1, 128))
+        {
+            yield return new("id", "must be 1 to 128 printable characters");
+        }
+
+        if (!CustomerIds.IsValid(entry.CustomerId))
+        {
+            yield return new("customerId", CustomerIds.Form);
+        }
+
+        if (entry.Amount is { } amount && (Math.Abs(amount) >= AmountLimit || decimal.Round(amount, 4) != amount))
+        {
+            yield return new("amount", "must have at most 16 digits before the point and 4 after it");
+        }
+
+        if (entry.Currency is not null && !CurrencyPattern().IsMatch(entry.Currency))
+        {
+            yield return new("currency", "must be three capital letters, as in CNY");
+        }
+
+        if (entry.Attributes is { } attributes && (attributes.Count > MostAttributes || !attributes.All(IsAttribute)))
+        {
+            yield return new(
+                "attributes",
+                $"must be at most {MostAttributes} texts of at most 500 characters, numbers and booleans"
+            );
+        }
+    }
+
+    private static bool IsAttribute(KeyValuePair<string, JsonElement> attribute) =>
+        Texts.IsPrintable(attribute.Key, 1, 63)
+        && attribute.Value.ValueKind switch
+        {
+            JsonValueKind.String => Texts.IsPrintable(attribute.Value.GetString()!, 0, 500),
+            JsonValueKind.Number => attribute.Value.TryGetDecimal(out _),
+            JsonValueKind.True or JsonValueKind.False => true,
+            _ => false,
+        };
+
+    [GeneratedRegex(@"\A[a-z0-9][a-z0-9._-]{0,62}\z", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex NamePattern();
+
+    [GeneratedRegex(@"\A[A-Z]{3}\z", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex CurrencyPattern();
+}
