@@ -2,8 +2,10 @@ using Campaigns.Api.Auth;
 using Campaigns.Api.Edge;
 using Campaigns.Api.Endpoints;
 using Campaigns.Api.Jobs;
+using Campaigns.Channels;
 using Campaigns.Customers;
 using Campaigns.Database;
+using Campaigns.Dispatch;
 using Campaigns.Jobs;
 using Campaigns.Json;
 using Campaigns.Operations;
@@ -27,7 +29,7 @@ internal static class CampaignsHost
         services.AddSingleton(_ => DataSource(node));
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton<BusinessClock>();
-        services.AddSingleton<JobHandlers>();
+        services.AddSingleton(provider => new JobHandlers().HandleDispatch(provider));
         services.AddHostedService<StartUp>();
         services.AddCallers();
         services.AddEdge();
@@ -41,8 +43,14 @@ internal static class CampaignsHost
 
         // One line a module, leftmost first.
         services.AddOperations();
+        services.AddChannels(builder.Configuration);
         services.AddCustomers();
         services.AddSegments();
+        services.AddDispatch();
+        if (node.Works)
+        {
+            services.AddDispatchWorker();
+        }
 
         builder.WebHost.ConfigureKestrel(kestrel =>
         {

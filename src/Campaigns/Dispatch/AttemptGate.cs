@@ -73,7 +73,7 @@ internal sealed class AttemptGate(
     internal async Task<(Halt Halt, Dates Dates)> RecheckAsync(
         Chunk chunk,
         WaveContext wave,
-        List<Touch> touches,
+        IReadOnlyList<Touch> touches,
         CancellationToken cancellationToken
     )
     {

@@ -111,7 +111,7 @@ internal sealed partial class ChannelLine : IDisposable
                 await _pace.WaitAsync(RatePerSecond, cancellationToken);
             }
         }
-        catch (OperationCanceledException)
+        catch (Exception failure) when (failure is OperationCanceledException || Transient.Is(failure))
         {
             return new Reply.NotSent(TimeSpan.Zero);
         }

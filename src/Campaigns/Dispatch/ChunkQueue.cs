@@ -85,23 +85,23 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
 
     /// <summary>Gives the chunk back, to be taken up again not before <paramref name="dueAt"/> where that is later than it
     /// was.</summary>
-    internal async Task ReleaseAsync(Chunk chunk, DateTimeOffset? dueAt)
+    internal async Task<bool> ReleaseAsync(Chunk chunk, DateTimeOffset? dueAt)
     {
         await using var connection = await dataSource.OpenConnectionAsync(CancellationToken.None);
-        await connection.ExecuteAsync(
-            """
-            UPDATE chunk
-            SET leased_by = NULL, leased_until = NULL, due_at = greatest(due_at, @dueAt)
-            WHERE run_key = @RunKey AND chunk = @Number AND token = @Token AND state = 0
-            """,
-            new
-            {
-                chunk.RunKey,
-                chunk.Number,
-                chunk.Token,
-                dueAt,
-            }
-        );
+        return await connection.ExecuteAsync(
+                """
+                UPDATE chunk
+                SET leased_by = NULL, leased_until = NULL, due_at = greatest(due_at, @dueAt)
+                WHERE run_key = @RunKey AND chunk = @Number AND token = @Token AND state = 0
+                """,
+                new
+                {
+                    chunk.RunKey,
+                    chunk.Number,
+                    chunk.Token,
+                    dueAt,
+                }
+            ) == 1;
     }
 
     /// <summary>The next instant at which the wave has something to do; null when it has nothing left that is not being

@@ -23,6 +23,7 @@ public static class DispatchModule
             .AddSingleton<TouchReader>()
             .AddSingleton<AttemptGate>()
             .AddSingleton<OutcomeLog>()
+            .AddSingleton<ChunkTools>()
             .AddSingleton<ChunkWork>()
             .AddSingleton<RunEnd>()
             .AddSingleton<WaveSchedule>()
@@ -40,9 +41,12 @@ public static class DispatchModule
 
     /// <summary>Declares the work of <see cref="JobKind.DispatchWave"/>, <see cref="JobKind.CloseRun"/> and
     /// <see cref="JobKind.Sweep"/>.</summary>
-    public static void HandleDispatch(this JobHandlers handlers, IServiceProvider services) =>
+    public static JobHandlers HandleDispatch(this JobHandlers handlers, IServiceProvider services) =>
         handlers
-            .On(JobKind.DispatchWave, services.GetRequiredService<WaveDispatcher>().RunAsync)
-            .On(JobKind.CloseRun, services.GetRequiredService<RunEnd>().RunAsync)
+            .On(
+                JobKind.DispatchWave,
+                (job, stopping) => services.GetRequiredService<WaveDispatcher>().RunAsync(job, stopping)
+            )
+            .On(JobKind.CloseRun, (job, stopping) => services.GetRequiredService<RunEnd>().RunAsync(job, stopping))
             .On(JobKind.Sweep, (_, stopping) => services.GetRequiredService<Sweep>().RunAsync(stopping));
 }

@@ -4,7 +4,7 @@ namespace Campaigns.Dispatch;
 public sealed class DispatchOptions
 {
     /// <summary>Name of this node among those that share the database; no two alike.</summary>
-    public string Node { get; set; } = $"{Environment.MachineName}-{Environment.ProcessId}-{Guid.NewGuid():n}"[..40];
+    public string Node { get; set; } = $"{Environment.MachineName}-{Environment.ProcessId}-{Guid.NewGuid():n}";
 
     /// <summary>How long a chunk is held without a sign of life; real time. After a node dies its chunks are taken up by
     /// others when this has passed.</summary>

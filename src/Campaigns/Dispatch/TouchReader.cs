@@ -7,7 +7,7 @@ using NpgsqlTypes;
 namespace Campaigns.Dispatch;
 
 /// <summary>Reads a chunk's touches with their addresses and values, one query a chunk.</summary>
-internal sealed class TouchReader(NpgsqlDataSource dataSource, OpenAddress openAddress)
+internal sealed class TouchReader(NpgsqlDataSource dataSource, AddressVault vault)
 {
     /// <summary>All touches of the chunk, in the order of keys.</summary>
     internal Task<List<Touch>> OfChunkAsync(Chunk chunk, Message message, CancellationToken cancellationToken) =>
@@ -74,7 +74,7 @@ internal sealed class TouchReader(NpgsqlDataSource dataSource, OpenAddress openA
 
         try
         {
-            var address = openAddress(channel, reader.GetInt16(2), reader.GetFieldValue<byte[]>(3));
+            var address = vault.Open(channel, reader.GetInt16(2), reader.GetFieldValue<byte[]>(3));
             return new Touch(key, zone) { Address = address, Variables = variables };
         }
         catch (CryptographicException)
@@ -136,6 +136,3 @@ internal sealed class TouchReader(NpgsqlDataSource dataSource, OpenAddress openA
                 """;
     }
 }
-
-/// <summary>Opens an address that was stored sealed.</summary>
-internal delegate string OpenAddress(Channel channel, short keyId, ReadOnlySpan<byte> ciphertext);

@@ -1,9 +1,8 @@
 using System.Collections.Concurrent;
-using System.Text.Json;
-using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
 using Campaigns.Channels;
 using Campaigns.Customers;
+using Campaigns.Database;
 using Campaigns.Planning;
 using Dapper;
 using Npgsql;
@@ -75,11 +74,6 @@ internal sealed partial record Message(
 /// <summary>Reads and keeps the contexts of waves that are being sent.</summary>
 internal sealed class WaveContexts(NpgsqlDataSource dataSource)
 {
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
-    {
-        Converters = { new JsonStringEnumConverter() },
-    };
-
     private readonly ConcurrentDictionary<int, RunPlan> _plans = new();
 
     /// <summary>Null when there is no such wave.</summary>
@@ -100,11 +94,7 @@ internal sealed class WaveContexts(NpgsqlDataSource dataSource)
             return null;
         }
 
-        var plan = _plans.GetOrAdd(
-            runKey,
-            static (_, text) => JsonSerializer.Deserialize<RunPlan>(text, Json)!,
-            row.Plan
-        );
+        var plan = _plans.GetOrAdd(runKey, static (_, text) => StoredJson.Read<RunPlan>(text), row.Plan);
         return new WaveContext
         {
             RunKey = runKey,
@@ -142,7 +132,7 @@ internal sealed class WaveContexts(NpgsqlDataSource dataSource)
             );
             messages[bound.Variant] = Message.Of(
                 new MessageContent(row.Title, row.Text, row.ProviderTemplate, row.Sender, row.Link),
-                JsonSerializer.Deserialize<Dictionary<string, string>>(row.Defaults, Json)!
+                StoredJson.Read<Dictionary<string, string>>(row.Defaults)
             );
         }
 

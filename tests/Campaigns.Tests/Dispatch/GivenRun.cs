@@ -1,7 +1,6 @@
-using System.Text;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Campaigns.Channels;
+using Campaigns.Customers;
 using Campaigns.Database;
 using Campaigns.Dispatch;
 using Campaigns.Lifecycle;
@@ -16,10 +15,10 @@ namespace Campaigns.Tests.Dispatch;
 /// consented to all.</summary>
 internal sealed class GivenRun : IAsyncDisposable
 {
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
-    {
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
-    };
+    internal static readonly AddressVault Vault = new(
+        new Dictionary<short, byte[]> { [1] = new byte[32] },
+        lookupKey: new byte[32]
+    );
 
     private readonly TestDatabase _database;
     private int _campaigns;
@@ -27,6 +26,7 @@ internal sealed class GivenRun : IAsyncDisposable
     private GivenRun(TestDatabase database) => _database = database;
 
     internal NpgsqlDataSource DataSource => _database.DataSource;
+    internal string ConnectionString => _database.ConnectionString;
 
     internal static async Task<GivenRun> CreateAsync(int customers = 0)
     {
@@ -50,23 +50,25 @@ internal sealed class GivenRun : IAsyncDisposable
             """,
             new { count }
         );
-        var addresses =
+        var addresses = (
             from key in Enumerable.Range(1, count)
             from channel in Enum.GetValues<Channel>()
-            select (key, channel);
-        foreach (var (key, channel) in addresses)
-        {
-            var address = Encoding.UTF8.GetBytes(Address(key, channel));
-            await connection.ExecuteAsync(
-                "INSERT INTO address VALUES (@key, @channel, 1, @address, sha256(@address))",
-                new
-                {
-                    key,
-                    channel = (short)channel,
-                    address,
-                }
-            );
-        }
+            select (Key: (long)key, Channel: (short)channel, Sealed: Vault.Seal(channel, Address(key, channel)))
+        ).ToList();
+        await connection.ExecuteAsync(
+            """
+            INSERT INTO address (customer_key, channel, key_id, ciphertext, lookup)
+            SELECT key, channel, 1, ciphertext, lookup
+            FROM unnest(@keys, @channels, @ciphertexts, @lookups) AS t (key, channel, ciphertext, lookup)
+            """,
+            new
+            {
+                keys = addresses.Select(address => address.Key).ToArray(),
+                channels = addresses.Select(address => address.Channel).ToArray(),
+                ciphertexts = addresses.Select(address => address.Sealed.Ciphertext).ToArray(),
+                lookups = addresses.Select(address => address.Sealed.Lookup).ToArray(),
+            }
+        );
     }
 
     internal static string Address(long key, Channel channel) =>
@@ -98,7 +100,7 @@ internal sealed class GivenRun : IAsyncDisposable
             {
                 campaign,
                 now = now.AddHours(-1),
-                plan = JsonSerializer.Serialize(Plan(campaignId, spec), Json),
+                plan = StoredJson.Write(Plan(campaignId, spec)),
             }
         );
         await WavesAsync(connection, run, spec, now);

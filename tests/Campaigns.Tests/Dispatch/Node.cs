@@ -27,7 +27,7 @@ internal sealed class Node : IAsyncDisposable
         services.AddSingleton(time ?? TimeProvider.System);
         services.AddSingleton<IJobEngine>(Engine);
         services.AddSingleton<Gateways>();
-        services.AddSingleton<OpenAddress>((_, _, ciphertext) => System.Text.Encoding.UTF8.GetString(ciphertext));
+        services.AddSingleton(GivenRun.Vault);
         foreach (var gateway in gateways)
         {
             var (name, channel) = (gateway.Declaration.Name, gateway.Declaration.Channel);

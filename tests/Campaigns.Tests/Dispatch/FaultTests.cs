@@ -1,0 +1,473 @@
+using Campaigns.Channels;
+using Campaigns.Planning;
+using Campaigns.Tests.Support;
+
+namespace Campaigns.Tests.Dispatch;
+
+public sealed class FaultTests
+{
+    private const string LeaseEnds =
+        "UPDATE chunk SET leased_until = clock_timestamp() - interval '1 s' WHERE state = 0";
+
+    [Theory]
+    [InlineData(Dedupe.Key, "accepted 5")]
+    [InlineData(Dedupe.None, "unknown 5")]
+    public async Task A_node_that_dies_before_it_records_costs_no_second_send(Dedupe dedupe, string states)
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 5);
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 5) });
+        var gateway = new ScriptedGateway(Channel.Sms);
+        gateway.Declaration = gateway.Declaration with { Dedupe = dedupe };
+        var (sent, wakes) = (new TaskCompletionSource(), new TaskCompletionSource());
+        gateway.Answer = async request =>
+        {
+            var result = gateway.Accept(request);
+            sent.TrySetResult();
+            await wakes.Task;
+            return result;
+        };
+        await using var dead = new Node(given.DataSource, [gateway]);
+        await using var heir = new Node(given.DataSource, [gateway]);
+        var zombie = dead.LaneAsync(run);
+        await sent.Task;
+        await given.ExecuteAsync(LeaseEnds);
+        gateway.Answer = null;
+
+        await heir.LaneAsync(run);
+        var before = await given.StatesAsync(run);
+        wakes.SetResult();
+        await zombie;
+
+        Assert.Equal(states, before);
+        Assert.Equal(states, await given.StatesAsync(run));
+        Assert.Equal(5, gateway.Ledger.Count);
+        Assert.Equal(dedupe == Dedupe.Key ? 2 : 1, gateway.Requests);
+        Assert.Equal(1, await given.AskAsync<int>("SELECT count(*)::int FROM outcome"));
+        Assert.Equal(1, await given.AskAsync<int>("SELECT count(DISTINCT request_key)::int FROM attempt"));
+    }
+
+    [Fact]
+    public async Task An_unanswered_request_is_repeated_with_its_key_and_its_members()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 5);
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 5) });
+        var gateway = new ScriptedGateway(Channel.Sms);
+        var seen = new List<string>();
+        gateway.Answer = request =>
+        {
+            seen.Add($"{request.Key}: {string.Join(',', request.Items.Select(item => item.TouchKey))}");
+            return Task.FromResult(seen.Count < 3 ? new SendResult.Unanswered("cut") : gateway.Accept(request));
+        };
+        await using var node = new Node(given.DataSource, [gateway]);
+
+        for (var i = 0; i < 3; i++)
+        {
+            await node.LaneAsync(run);
+            await given.PassAsync(TimeSpan.FromMinutes(2));
+        }
+
+        Assert.Equal(3, seen.Count);
+        Assert.Single(seen.Distinct());
+        Assert.Equal("accepted 5", await given.StatesAsync(run));
+    }
+
+    [Fact]
+    public async Task An_unanswered_request_is_not_repeated_to_someone_who_has_refused_since()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 5);
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 5) });
+        var gateway = new ScriptedGateway(Channel.Sms)
+        {
+            Answer = _ => Task.FromResult<SendResult>(new SendResult.Unanswered("cut")),
+        };
+        await using var node = new Node(given.DataSource, [gateway]);
+        await node.LaneAsync(run);
+        await given.ExecuteAsync("UPDATE contact SET opted_out = 1 WHERE customer_key = 3");
+        await given.PassAsync(TimeSpan.FromMinutes(2));
+
+        await node.LaneAsync(run);
+
+        Assert.Equal(1, gateway.Requests);
+        Assert.Equal("unknown 5", await given.StatesAsync(run));
+    }
+
+    [Fact]
+    public async Task Without_a_key_an_unanswered_request_is_unknown_and_never_repeated()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 5);
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 5) });
+        var gateway = new ScriptedGateway(Channel.Sms);
+        gateway.Declaration = gateway.Declaration with { Dedupe = Dedupe.None };
+        gateway.Answer = _ => Task.FromResult<SendResult>(new SendResult.Unanswered("cut"));
+        await using var node = new Node(given.DataSource, [gateway]);
+
+        await node.LaneAsync(run);
+        await given.PassAsync(TimeSpan.FromMinutes(5));
+        await node.SweepAsync();
+
+        Assert.Equal(1, gateway.Requests);
+        Assert.Equal("unknown 5", await given.StatesAsync(run));
+        Assert.Equal("closed", await given.AskAsync<string>("SELECT state FROM run"));
+    }
+
+    [Fact]
+    public async Task What_is_refused_for_now_is_tried_again_later_under_the_same_cap()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 5);
+        var caps = new FrequencyCaps { PerDay = 1, MinimumGap = TimeSpan.FromDays(1) };
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 5), Caps = caps });
+        var gateway = new ScriptedGateway(Channel.Sms);
+        var first = true;
+        gateway.Answer = request =>
+        {
+            var items = request.Items.Select(
+                (item, index) =>
+                    first && index < 2
+                        ? new ItemResult(SendState.Retryable, "busy", null)
+                        : gateway.Accept(request, item)
+            );
+            var result = new SendResult.Answered([.. items]);
+            first = false;
+            return Task.FromResult<SendResult>(result);
+        };
+        await using var node = new Node(given.DataSource, [gateway]);
+        await node.LaneAsync(run);
+        Assert.Equal("accepted 3, attempted 2", await given.StatesAsync(run));
+        var (_, at) = Assert.Single(node.Engine.Asked);
+        Assert.NotNull(at);
+
+        await node.LaneAsync(run);
+        Assert.Equal(1, gateway.Requests);
+        await given.PassAsync(TimeSpan.FromMinutes(1));
+        await node.LaneAsync(run);
+
+        Assert.Equal("accepted 5", await given.StatesAsync(run));
+        Assert.Equal(2, gateway.Requests);
+        Assert.Equal(5, await given.AskAsync<int>("SELECT sum(contacts)::int FROM contact"));
+    }
+
+    [Fact]
+    public async Task Tries_end_with_the_window()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 2);
+        var run = await given.RunAsync(new RunSpec { Customers = [1, 2] });
+        var gateway = new ScriptedGateway(Channel.Sms);
+        gateway.Answer = request =>
+            Task.FromResult<SendResult>(
+                new SendResult.Answered([
+                    .. request.Items.Select(_ => new ItemResult(SendState.Retryable, "busy", null)),
+                ])
+            );
+        await using var node = new Node(given.DataSource, [gateway]);
+        for (var minute = 0; minute < 65; minute += 5)
+        {
+            await node.LaneAsync(run);
+            await given.PassAsync(TimeSpan.FromMinutes(5));
+        }
+
+        await node.SweepAsync();
+
+        Assert.InRange(gateway.Requests, 4, 9);
+        Assert.Equal("failed 2", await given.StatesAsync(run));
+        Assert.Equal(0, await given.AskAsync<int>("SELECT sum(contacts)::int FROM contact"));
+    }
+
+    [Fact]
+    public async Task A_throttled_channel_rests_as_long_as_it_was_told()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 20);
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 20) });
+        var gateway = new ScriptedGateway(Channel.Sms)
+        {
+            Answer = _ => Task.FromResult<SendResult>(new SendResult.Throttled(TimeSpan.FromSeconds(30))),
+        };
+        await using var node = new Node(given.DataSource, [gateway]);
+        await node.LaneAsync(run);
+        var (_, at) = Assert.Single(node.Engine.Asked);
+        await node.LaneAsync(run);
+        await node.SweepAsync();
+
+        Assert.Equal(1, gateway.Requests);
+        Assert.InRange((at!.Value - DateTimeOffset.UtcNow).TotalSeconds, 20, 31);
+        gateway.Answer = null;
+        await given.ExecuteAsync(
+            "UPDATE channel_state SET not_before = clock_timestamp(); UPDATE chunk SET due_at = now()"
+        );
+        await node.LaneAsync(run);
+        Assert.Equal("accepted 20", await given.StatesAsync(run));
+    }
+
+    [Fact]
+    public async Task A_channel_that_its_provider_stops_keeps_its_touches_until_it_is_started()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 20);
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 20) });
+        var gateway = new ScriptedGateway(Channel.Sms)
+        {
+            Answer = _ =>
+                Task.FromResult<SendResult>(new SendResult.ChannelStopped("isv.AMOUNT_NOT_ENOUGH", "no balance")),
+        };
+        await using var node = new Node(given.DataSource, [gateway]);
+        await node.LaneAsync(run);
+        await node.LaneAsync(run);
+
+        Assert.Equal(1, gateway.Requests);
+        Assert.Equal(
+            "no balance (isv.AMOUNT_NOT_ENOUGH)",
+            await given.AskAsync<string>("SELECT reason FROM channel_state WHERE stopped")
+        );
+        Assert.Equal("attempted 10, planned 10", await given.StatesAsync(run));
+        gateway.Answer = null;
+        await node.Get<Campaigns.Dispatch.ChannelStates>()
+            .StartAsync(Channel.Sms, Access.Actor.Service, CancellationToken.None);
+        await node.LaneAsync(run);
+        Assert.Equal("accepted 20", await given.StatesAsync(run));
+        Assert.Equal(2, await given.AskAsync<int>("SELECT count(*)::int FROM audit WHERE subject_kind = 'channel'"));
+    }
+
+    [Fact]
+    public async Task One_item_that_spoils_a_request_is_found_and_its_siblings_go()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 10);
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 10) });
+        var gateway = new ScriptedGateway(Channel.Sms);
+        var poison = GivenRun.Address(7, Channel.Sms);
+        gateway.Answer = request =>
+            Task.FromResult<SendResult>(
+                request.Items.All(item => item.Address != poison) ? gateway.Accept(request)
+                : request.Items.Count > 1 ? new SendResult.Spoiled("bad")
+                : new SendResult.Answered([new ItemResult(SendState.Rejected, "bad", null)])
+            );
+        await using var node = new Node(given.DataSource, [gateway]);
+
+        await node.LaneAsync(run);
+
+        Assert.Equal("accepted 9, failed 1", await given.StatesAsync(run));
+        Assert.Equal(9, gateway.Ledger.Select(entry => entry.TouchKey).Distinct().Count());
+        Assert.Equal("failed", (await given.StateAsync(run, 7))!.State);
+    }
+
+    [Fact]
+    public async Task A_rejected_touch_goes_on_to_the_next_channel_that_may_reach_the_customer()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 4);
+        await given.ExecuteAsync("UPDATE contact SET consented = 2 WHERE customer_key = 4");
+        var run = await given.RunAsync(
+            new RunSpec
+            {
+                Customers = [1, 2, 3, 4],
+                Channels = [Channel.WeChat, Channel.Sms],
+                Caps = new FrequencyCaps { PerDay = 1 },
+            }
+        );
+        var wechat = new ScriptedGateway(Channel.WeChat);
+        wechat.Answer = request =>
+            Task.FromResult<SendResult>(
+                new SendResult.Answered([
+                    .. request.Items.Select(_ => new ItemResult(SendState.Rejected, "45028", null)),
+                ])
+            );
+        var sms = new ScriptedGateway(Channel.Sms);
+        await using var node = new Node(given.DataSource, [wechat, sms]);
+
+        await node.LaneAsync(run);
+        Assert.Equal("attempted 3, failed 1", await given.StatesAsync(run));
+        await node.LaneAsync(run, wave: 2);
+
+        Assert.Equal("accepted 3, failed 1", await given.StatesAsync(run));
+        Assert.Equal(3, sms.Ledger.Count);
+        Assert.Equal(3, await given.AskAsync<int>("SELECT sum(contacts)::int FROM contact"));
+        Assert.Equal(1, await given.AskAsync<int>("SELECT sum(n)::int FROM report_delta WHERE metric = 'failed'"));
+        Assert.Equal(4, await given.AskAsync<int>("SELECT sum(n)::int FROM report_delta WHERE metric = 'attempted'"));
+    }
+
+    [Fact]
+    public async Task Too_few_for_a_mass_send_go_on_to_the_next_channel_or_expire()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 2);
+        await given.ExecuteAsync("UPDATE contact SET opted_out = 2 WHERE customer_key = 1");
+        var spec = new RunSpec { Customers = [1, 2], Channels = [Channel.WeChat, Channel.Sms] };
+        var run = await given.RunAsync(spec);
+        var alone = await given.RunAsync(spec with { Channels = [Channel.WeChat] });
+        var wechat = new ScriptedGateway(Channel.WeChat);
+        wechat.Declaration = wechat.Declaration with { MinBatch = 2, MonthlyPerCustomer = 4 };
+        var sms = new ScriptedGateway(Channel.Sms);
+        await using var node = new Node(given.DataSource, [wechat, sms]);
+
+        await node.LaneAsync(run);
+        await node.LaneAsync(alone);
+        await node.LaneAsync(run, wave: 2);
+
+        Assert.Empty(wechat.Ledger);
+        Assert.Equal("accepted 1, suppressed(opted_out) 1", await given.StatesAsync(run));
+        Assert.Equal("expired 1, suppressed(opted_out) 1", await given.StatesAsync(alone));
+        Assert.Equal(1, await given.AskAsync<int>("SELECT sum(contacts)::int FROM contact"));
+    }
+
+    [Fact]
+    public async Task A_window_that_closes_moves_its_touches_to_the_next_and_the_last_lets_them_expire()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 20);
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 20), Windows = 2 });
+        var gateway = new ScriptedGateway(Channel.Sms)
+        {
+            Answer = _ => Task.FromResult<SendResult>(new SendResult.Unanswered("cut")),
+        };
+        await using var node = new Node(given.DataSource, [gateway]);
+        await node.LaneAsync(run);
+        await given.ExecuteAsync("UPDATE chunk SET due_at = due_at + interval '1 day' WHERE chunk = 2");
+        await given.PassAsync(TimeSpan.FromHours(2));
+        await node.LaneAsync(run);
+        await node.SweepAsync();
+
+        Assert.Equal("unknown 20", await given.StatesAsync(run));
+
+        var other = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 20), Windows = 2 });
+        await given.PassAsync(TimeSpan.FromHours(2));
+        await node.SweepAsync();
+        Assert.Equal("planned 20", await given.StatesAsync(other));
+        Assert.Equal(2, await given.AskAsync<int>("SELECT count(*)::int FROM chunk WHERE state = 0 AND wave = 2"));
+        await given.PassAsync(TimeSpan.FromHours(22));
+        gateway.Answer = null;
+        await node.LaneAsync(other, wave: 2);
+        Assert.Equal("accepted 20", await given.StatesAsync(other));
+
+        var last = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 20) });
+        await given.PassAsync(TimeSpan.FromHours(2));
+        await node.SweepAsync();
+        Assert.Equal("expired 20", await given.StatesAsync(last));
+        Assert.Equal(
+            "closed",
+            await given.AskAsync<string>("SELECT state FROM run WHERE run_key = @last", new { last })
+        );
+    }
+
+    [Fact]
+    public async Task Nothing_is_sent_before_the_window_opens()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 20);
+        var run = await given.RunAsync(
+            new RunSpec { Customers = Enumerable.Range(1, 20), OpensIn = TimeSpan.FromHours(3) }
+        );
+        var gateway = new ScriptedGateway(Channel.Sms);
+        await using var node = new Node(given.DataSource, [gateway]);
+
+        await node.SweepAsync();
+        await node.LaneAsync(run);
+
+        Assert.Empty(gateway.Ledger);
+        var (job, at) = Assert.Single(node.Engine.Asked);
+        Assert.InRange((at!.Value - DateTimeOffset.UtcNow).TotalHours, 2.9, 3.1);
+        Assert.Equal($"dispatch:{run}:1:1", job.Id);
+    }
+
+    [Fact]
+    public async Task A_node_whose_clock_is_wrong_stands_aside()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 5);
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 5) });
+        var gateway = new ScriptedGateway(Channel.Sms);
+        await using var wrong = new Node(given.DataSource, [gateway], time: new ClockOff(TimeSpan.FromHours(2)));
+
+        await wrong.LaneAsync(run);
+        Assert.Empty(gateway.Ledger);
+        await using var right = new Node(given.DataSource, [gateway]);
+        await right.LaneAsync(run);
+
+        Assert.Equal(5, gateway.Ledger.Count);
+    }
+
+    [Fact]
+    public async Task A_gateway_that_throws_leaves_its_siblings_unharmed()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 40);
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 40), ChunkSize = 40 });
+        var gateway = new ScriptedGateway(Channel.Sms);
+        gateway.Declaration = gateway.Declaration with { Dedupe = Dedupe.None };
+        gateway.Answer = request =>
+            request.Items.Any(item => item.Address == GivenRun.Address(5, Channel.Sms))
+                ? throw new InvalidOperationException("a bug")
+                : Task.FromResult(gateway.Accept(request));
+        await using var node = new Node(given.DataSource, [gateway]);
+
+        await node.LaneAsync(run);
+
+        Assert.Equal("accepted 30, unknown 10", await given.StatesAsync(run));
+    }
+
+    [Fact]
+    public async Task Connections_that_are_cut_cost_no_touch_and_send_none_twice()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 100);
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 100) });
+        var gateway = new ScriptedGateway(Channel.Sms);
+        gateway.Declaration = gateway.Declaration with { Dedupe = Dedupe.None, MaxBatch = 5 };
+        await using var node = new Node(
+            given.DataSource,
+            [gateway],
+            options => options.Lease = TimeSpan.FromSeconds(10)
+        );
+        using var over = new CancellationTokenSource();
+        var cutting = CutAsync(given, over.Token);
+
+        await Eventually.BeTrueAsync(
+            async () =>
+            {
+                try
+                {
+                    await Task.WhenAll(node.LaneAsync(run), node.LaneAsync(run, lane: 2));
+                }
+                catch (Npgsql.NpgsqlException)
+                {
+                    // the engine would run the lane again
+                }
+
+                return gateway.Ledger.Count >= 100 || await Ended(given);
+            },
+            "every touch has gone",
+            TimeSpan.FromSeconds(60)
+        );
+        await over.CancelAsync();
+        await cutting;
+        await node.LaneAsync(run);
+
+        Assert.Equal(gateway.Ledger.Count, gateway.Ledger.Select(entry => entry.TouchKey).Distinct().Count());
+        Assert.Equal("accepted 100", await given.StatesAsync(run));
+    }
+
+    private static async Task<bool> Ended(GivenRun given)
+    {
+        try
+        {
+            return !await given.AskAsync<bool>("SELECT EXISTS (SELECT FROM chunk WHERE state = 0)");
+        }
+        catch (Npgsql.NpgsqlException)
+        {
+            return false;
+        }
+    }
+
+    private static async Task CutAsync(GivenRun given, CancellationToken over)
+    {
+        await using var own = Npgsql.NpgsqlDataSource.Create(given.ConnectionString + ";Application Name=cutter");
+        while (!over.IsCancellationRequested)
+        {
+            await using var connection = await own.OpenConnectionAsync(CancellationToken.None);
+            await using var command = connection.CreateCommand();
+            command.CommandText = """
+                SELECT pg_terminate_backend(pid)
+                FROM pg_stat_activity
+                WHERE datname = current_database() AND application_name <> 'cutter' AND pid <> pg_backend_pid()
+                ORDER BY random()
+                LIMIT 1
+                """;
+            await command.ExecuteNonQueryAsync(CancellationToken.None);
+            await Task.Delay(100, CancellationToken.None);
+        }
+    }
+
+    private sealed class ClockOff(TimeSpan by) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + by;
+    }
+}
