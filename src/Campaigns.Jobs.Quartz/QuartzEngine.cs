@@ -25,9 +25,9 @@ internal sealed class QuartzEngine(
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        var scheduler = await SchedulerAsync(cancellationToken);
         if (options.Worker)
         {
+            var scheduler = await SchedulerAsync(cancellationToken);
             await scheduler.Start(cancellationToken);
         }
     }

@@ -24,6 +24,11 @@ internal static class Caller
     public static TBuilder RequireAnyRole<TBuilder>(this TBuilder endpoints)
         where TBuilder : IEndpointConventionBuilder => endpoints.RequireRole(Enum.GetValues<Role>());
 
+    /// <summary>Opens the endpoint to the people of the bank: everyone but backend and partners.</summary>
+    public static TBuilder RequireStaff<TBuilder>(this TBuilder endpoints)
+        where TBuilder : IEndpointConventionBuilder =>
+        endpoints.RequireRole(Role.Marketer, Role.Approver, Role.Operator, Role.Analyst);
+
     internal static IServiceCollection AddCallers(this IServiceCollection services)
     {
         services

@@ -27,6 +27,12 @@ internal static class Answers
     public static AcceptedAnswer<T> ToAccepted<T>(this Result<T> result, Func<T, string> location) =>
         new(result) { Location = location };
 
+    /// <summary>200 with what a PUT left, 201 where there was none of this id before, or the problem.</summary>
+    public static SavedAnswer<T> ToSaved<T>(this Result<Saved<T>> result, Func<T, int> etag) =>
+        result.TryGet(out var saved, out var error)
+            ? new SavedAnswer<T>(saved.Value, saved.Created) { Version = etag }
+            : new SavedAnswer<T>(error, created: false);
+
     internal static void Declare<T>(EndpointBuilder builder, int status)
     {
         builder.Metadata.Add(
@@ -88,4 +94,16 @@ internal sealed class AcceptedAnswer<T>(Result<T> result)
 {
     static void IEndpointMetadataProvider.PopulateMetadata(MethodInfo method, EndpointBuilder builder) =>
         Answers.Declare<T>(builder, StatusCodes.Status202Accepted);
+}
+
+/// <summary>200 or 201 with what a PUT left, or a problem.</summary>
+internal sealed class SavedAnswer<T>(Result<T> result, bool created)
+    : Answer<T>(result, created ? StatusCodes.Status201Created : StatusCodes.Status200OK),
+        IEndpointMetadataProvider
+{
+    static void IEndpointMetadataProvider.PopulateMetadata(MethodInfo method, EndpointBuilder builder)
+    {
+        Answers.Declare<T>(builder, StatusCodes.Status200OK);
+        Answers.Declare<T>(builder, StatusCodes.Status201Created);
+    }
 }

@@ -2,13 +2,16 @@ using Campaigns.Api.Auth;
 using Campaigns.Api.Edge;
 using Campaigns.Api.Endpoints;
 using Campaigns.Api.Jobs;
+using Campaigns.Calendar;
 using Campaigns.Channels;
 using Campaigns.Customers;
 using Campaigns.Database;
 using Campaigns.Dispatch;
 using Campaigns.Jobs;
 using Campaigns.Json;
+using Campaigns.Lifecycle;
 using Campaigns.Operations;
+using Campaigns.Planning;
 using Campaigns.Segments;
 using Npgsql;
 
@@ -44,8 +47,11 @@ internal static class CampaignsHost
         // One line a module, leftmost first.
         services.AddOperations();
         services.AddChannels(builder.Configuration);
+        services.AddSingleton<WorkingCalendars>();
         services.AddCustomers();
         services.AddSegments();
+        services.AddLifecycle();
+        services.AddContactPolicy();
         services.AddDispatch();
         if (node.Works)
         {
@@ -78,6 +84,9 @@ internal static class CampaignsHost
         api.MapCustomers();
         api.MapEvents();
         api.MapSegments();
+        api.MapTemplates();
+        api.MapCampaignLifecycle();
+        api.MapContactPolicy();
         // One line a capability.
     }
 

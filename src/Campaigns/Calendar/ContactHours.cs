@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Campaigns.Channels;
 using Campaigns.Results;
 
@@ -19,6 +20,7 @@ public enum PreferredSlots : short
 public sealed record ContactHours
 {
     /// <summary>Null for none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)] // left out, it would be the default again
     public QuietHours? QuietHours { get; init; } = QuietHours.Default;
 
     /// <summary>Hours of channels; a channel without an entry, or with an empty one, is always open.</summary>

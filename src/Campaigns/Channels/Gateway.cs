@@ -35,6 +35,9 @@ public sealed record GatewayDeclaration
     public required AddedBy Sender { get; init; }
     public required AddedBy Refusal { get; init; }
 
+    /// <summary>Whether it sends templates of the provider's own only, so that ours must name one.</summary>
+    public bool NeedsProviderTemplate { get; init; }
+
     /// <summary>Most members of one request.</summary>
     public required int MaxBatch { get; init; }
 

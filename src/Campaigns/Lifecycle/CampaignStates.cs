@@ -1,21 +1,29 @@
 using Campaigns.Access;
 using Campaigns.Audit;
+using Campaigns.Json;
 using Dapper;
 using Npgsql;
 
 namespace Campaigns.Lifecycle;
 
-/// <summary>What happens to a campaign that has been launched. Each change leaves an audit row in the caller's transaction.
-/// </summary>
+/// <summary>Moves a campaign from state to state. Each move leaves an audit row in the caller's transaction.</summary>
 public static class CampaignStates
 {
+    /// <summary>From approved to running. False, and nothing changed, when it is not approved.</summary>
+    public static Task<bool> LaunchAsync(
+        NpgsqlConnection connection,
+        int campaignKey,
+        Actor actor,
+        DateTimeOffset now
+    ) => MoveAsync(connection, campaignKey, CampaignMove.Launch, actor, now);
+
     /// <summary>From running to paused. False, and nothing changed, when it is not running.</summary>
     public static Task<bool> PauseAsync(
         NpgsqlConnection connection,
         int campaignKey,
         Actor actor,
         DateTimeOffset now
-    ) => MoveAsync(connection, campaignKey, ["running"], "paused", "paused", actor, now);
+    ) => MoveAsync(connection, campaignKey, CampaignMove.Pause, actor, now);
 
     /// <summary>From paused to running. False, and nothing changed, when it is not paused.</summary>
     public static Task<bool> ResumeAsync(
@@ -23,7 +31,7 @@ public static class CampaignStates
         int campaignKey,
         Actor actor,
         DateTimeOffset now
-    ) => MoveAsync(connection, campaignKey, ["paused"], "running", "resumed", actor, now);
+    ) => MoveAsync(connection, campaignKey, CampaignMove.Resume, actor, now);
 
     /// <summary>From any state but finished to cancelled. False, and nothing changed, when it has ended.</summary>
     public static Task<bool> CancelAsync(
@@ -31,29 +39,19 @@ public static class CampaignStates
         int campaignKey,
         Actor actor,
         DateTimeOffset now
-    ) =>
-        MoveAsync(
-            connection,
-            campaignKey,
-            ["draft", "submitted", "approved", "running", "paused"],
-            "cancelled",
-            "cancelled",
-            actor,
-            now
-        );
+    ) => MoveAsync(connection, campaignKey, CampaignMove.Cancel, actor, now);
 
     /// <summary>From running to finished. False, and nothing changed, when it is not running.</summary>
     public static Task<bool> FinishAsync(NpgsqlConnection connection, int campaignKey, DateTimeOffset now) =>
-        MoveAsync(connection, campaignKey, ["running"], "finished", "finished", Actor.Service, now);
+        MoveAsync(connection, campaignKey, CampaignMove.Finish, Actor.Service, now);
 
-    private static async Task<bool> MoveAsync(
+    internal static async Task<bool> MoveAsync(
         NpgsqlConnection connection,
         int campaignKey,
-        string[] from,
-        string to,
-        string action,
+        CampaignMove move,
         Actor actor,
-        DateTimeOffset now
+        DateTimeOffset now,
+        object? detail = null
     )
     {
         var campaignId = await connection.QuerySingleOrDefaultAsync<string?>(
@@ -66,14 +64,22 @@ public static class CampaignStates
             new
             {
                 campaignKey,
-                from,
-                to,
+                from = CampaignMoves.From(move).Select(ProductJson.NameOf).ToArray(),
+                to = ProductJson.NameOf(CampaignMoves.To(move)),
                 now,
             }
         );
         if (campaignId is not null)
         {
-            await AuditLog.WriteAsync(connection, now, actor, action, "campaign", campaignId);
+            await AuditLog.WriteAsync(
+                connection,
+                now,
+                actor,
+                CampaignMoves.Action(move),
+                "campaign",
+                campaignId,
+                detail
+            );
         }
 
         return campaignId is not null;

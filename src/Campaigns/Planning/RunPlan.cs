@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Campaigns.Channels;
 using Campaigns.Lifecycle;
 using Campaigns.Segments;
@@ -82,6 +83,7 @@ public sealed record FrequencyCaps
     public IReadOnlyDictionary<Channel, int> PerChannelPerWeek { get; init; } = new Dictionary<Channel, int>();
 
     /// <summary>WeChat mass sends a calendar month; 1 to 15. A service account's followers receive at most four.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)] // left out, it would be the default again
     public int? WeChatPerMonth { get; init; } = 4;
 
     /// <summary>Between two attempts; at most seven days.</summary>

@@ -55,6 +55,14 @@ public sealed record Error(ErrorKind Kind, string Type, string Detail)
     public static Error NotFound(string what, string id) =>
         new(ErrorKind.NotFound, "not-found", $"There is no {what} '{id}'.");
 
+    /// <summary>412 <c>version-mismatch</c>: the caller saw another version than the newest.</summary>
+    public static Error VersionMismatch(string what, string id, int newest) =>
+        new(
+            ErrorKind.Precondition,
+            "version-mismatch",
+            $"The newest version of {what} '{id}' is {newest}: look at it and ask again."
+        );
+
     /// <summary>409 <c>invalid-state</c>.</summary>
     public static Error InvalidState(string detail) => new(ErrorKind.Conflict, "invalid-state", detail);
 }

@@ -13,21 +13,11 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Campaigns.Tests.Api;
 
-public sealed class EdgeTests : IAsyncLifetime
+public sealed class EdgeTests(EdgeTests.Probes probes) : IClassFixture<EdgeTests.Probes>
 {
-    private ApiHost _api = null!;
-    private HttpClient _client = null!;
-    private int _done;
-    private readonly TaskCompletionSource _entered = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource _open = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    public async Task InitializeAsync()
-    {
-        _api = await ApiHost.StartAsync(map: Map);
-        _client = _api.As(Role.Analyst);
-    }
-
-    public async Task DisposeAsync() => await _api.DisposeAsync();
+    private readonly ApiHost _api = probes.Api;
+    private readonly HttpClient _client = probes.Api.As(Role.Analyst);
+    private readonly string _key = Guid.NewGuid().ToString("n");
 
     [Fact]
     public async Task A_good_body_is_read_as_written()
@@ -197,45 +187,47 @@ public sealed class EdgeTests : IAsyncLifetime
     [Fact]
     public async Task A_repeat_with_the_same_key_gets_the_first_answer_and_does_nothing()
     {
-        var first = await OnceAsync("key-1", "{\"count\":1}");
-        var again = await OnceAsync("key-1", "{\"count\":1}");
+        var done = probes.Done;
+        var first = await OnceAsync(_key, "{\"count\":1}");
+        var again = await OnceAsync(_key, "{\"count\":1}");
         Assert.Equal(HttpStatusCode.Created, again.StatusCode);
         Assert.Equal(first.Headers.Location, again.Headers.Location);
         Assert.Equal(await first.Content.ReadAsStringAsync(), await again.Content.ReadAsStringAsync());
-        Assert.Equal(1, _done);
+        Assert.Equal(done + 1, probes.Done);
     }
 
     [Fact]
     public async Task The_same_key_for_another_body_is_a_mismatch()
     {
-        await OnceAsync("key-1", "{\"count\":1}");
-        await OnceAsync("key-1", "{\"count\":2}").RefusedAsync(422, "idempotency-mismatch");
+        await OnceAsync(_key, "{\"count\":1}");
+        await OnceAsync(_key, "{\"count\":2}").RefusedAsync(422, "idempotency-mismatch");
     }
 
     [Fact]
     public async Task The_same_key_of_somebody_else_is_another_key()
     {
-        await OnceAsync("key-1", "{\"count\":1}");
-        var other = await OnceAsync("key-1", "{\"count\":2}", _api.As(Role.Analyst, "somebody else"));
+        await OnceAsync(_key, "{\"count\":1}");
+        var other = await OnceAsync(_key, "{\"count\":2}", _api.As(Role.Analyst, "somebody else"));
         Assert.Equal(HttpStatusCode.Created, other.StatusCode);
     }
 
     [Fact]
     public async Task A_repeat_while_the_first_is_under_way_is_told_so()
     {
-        var first = WithKeyAsync("/v1/probe/slow", "key-1", "{}");
-        await _entered.Task.WaitAsync(TimeSpan.FromSeconds(20));
-        await WithKeyAsync("/v1/probe/slow", "key-1", "{}").RefusedAsync(409, "in-progress");
-        _open.SetResult();
+        var first = WithKeyAsync("/v1/probe/slow", _key, "{}");
+        await probes.Entered.Task.WaitAsync(TimeSpan.FromSeconds(20));
+        await WithKeyAsync("/v1/probe/slow", _key, "{}").RefusedAsync(409, "in-progress");
+        probes.Open.SetResult();
         Assert.Equal(HttpStatusCode.OK, (await first).StatusCode);
     }
 
     [Fact]
     public async Task A_failed_request_may_be_repeated_with_its_key()
     {
-        await OnceAsync("key-1", "{\"count\":-1}").RefusedAsync(500, "internal");
-        await OnceAsync("key-1", "{\"count\":-1}").RefusedAsync(500, "internal");
-        Assert.Equal(2, _done);
+        var done = probes.Done;
+        await OnceAsync(_key, "{\"count\":-1}").RefusedAsync(500, "internal");
+        await OnceAsync(_key, "{\"count\":-1}").RefusedAsync(500, "internal");
+        Assert.Equal(done + 2, probes.Done);
     }
 
     [Theory]
@@ -298,44 +290,66 @@ public sealed class EdgeTests : IAsyncLifetime
         return (client ?? _client).SendAsync(request);
     }
 
-    private void Map(WebApplication app)
+    /// <summary>A host with addresses that ask the edge every question.</summary>
+    public sealed class Probes : IAsyncLifetime
     {
-        var probe = app.MapGroup("/v1/probe").RequireAnyRole();
-        probe.MapPost("", (Probe body) => body);
-        probe.MapGet("/count", (int count, string? name) => $"{count}{name}");
-        probe.MapGet("/fail", string () => throw new InvalidOperationException("a secret"));
-        probe.MapGet(
-            "/busy",
-            () =>
-                (
-                    (Result<Done>)
-                        new Error(ErrorKind.Unavailable, "busy", "Later.") { RetryAfter = TimeSpan.FromSeconds(2.5) }
-                ).ToHttp()
-        );
-        probe.MapGet("/numbers", (Paging paging) => Numbers(paging));
-        probe.MapGet("/others", (Paging paging) => Numbers(paging));
-        probe.MapGet("/report", (Actor actor) => actor.Id).WithMetadata(TakesSignedLinks.Instance);
-        probe.MapGet("/secret", (Actor actor) => actor.Id).WithMetadata(TakesSignedLinks.Instance);
-        probe.MapGet("/match", (IfMatch match) => match.Version?.ToString() ?? "any");
-        probe.MapPost(
-            "/once",
-            (Counted body) =>
-            {
-                var number = Interlocked.Increment(ref _done);
-                return body.Count < 0
-                    ? throw new InvalidOperationException()
-                    : ((Result<Counted>)new Counted(number)).ToCreated(made => $"/v1/probe/{made.Count}");
-            }
-        );
-        probe.MapPost(
-            "/slow",
-            async () =>
-            {
-                _entered.SetResult();
-                await _open.Task;
-                return "done";
-            }
-        );
+        private int _done;
+
+        public ApiHost Api { get; private set; } = null!;
+
+        /// <summary>How often what may be done once was done.</summary>
+        public int Done => _done;
+
+        public TaskCompletionSource Entered { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public TaskCompletionSource Open { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public async Task InitializeAsync() => Api = await ApiHost.StartAsync(map: Map);
+
+        public async Task DisposeAsync() => await Api.DisposeAsync();
+
+        private void Map(WebApplication app)
+        {
+            var probe = app.MapGroup("/v1/probe").RequireAnyRole();
+            probe.MapPost("", (Probe body) => body);
+            probe.MapGet("/count", (int count, string? name) => $"{count}{name}");
+            probe.MapGet("/fail", string () => throw new InvalidOperationException("a secret"));
+            probe.MapGet(
+                "/busy",
+                () =>
+                    (
+                        (Result<Done>)
+                            new Error(ErrorKind.Unavailable, "busy", "Later.")
+                            {
+                                RetryAfter = TimeSpan.FromSeconds(2.5),
+                            }
+                    ).ToHttp()
+            );
+            probe.MapGet("/numbers", (Paging paging) => Numbers(paging));
+            probe.MapGet("/others", (Paging paging) => Numbers(paging));
+            probe.MapGet("/report", (Actor actor) => actor.Id).WithMetadata(TakesSignedLinks.Instance);
+            probe.MapGet("/secret", (Actor actor) => actor.Id).WithMetadata(TakesSignedLinks.Instance);
+            probe.MapGet("/match", (IfMatch match) => match.Version?.ToString() ?? "any");
+            probe.MapPost(
+                "/once",
+                (Counted body) =>
+                {
+                    var number = Interlocked.Increment(ref _done);
+                    return body.Count < 0
+                        ? throw new InvalidOperationException()
+                        : ((Result<Counted>)new Counted(number)).ToCreated(made => $"/v1/probe/{made.Count}");
+                }
+            );
+            probe.MapPost(
+                "/slow",
+                async () =>
+                {
+                    Entered.SetResult();
+                    await Open.Task;
+                    return "done";
+                }
+            );
+        }
     }
 
     private static Page<int> Numbers(Paging paging) =>

@@ -10,8 +10,10 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Campaigns.Tests.Api;
 
-public sealed class KeyTests
+public sealed class KeyTests(ApiHostFixture host) : IClassFixture<ApiHostFixture>
 {
+    private readonly ApiHost _api = host.Api;
+
     [Fact]
     public async Task The_first_start_writes_an_administrators_key_that_only_its_owner_can_read()
     {
@@ -37,16 +39,15 @@ public sealed class KeyTests
     [Fact]
     public async Task A_secret_is_shown_once_and_stored_nowhere()
     {
-        await using var api = await ApiHost.StartAsync();
-        var made = await api.As(Role.Admin)
+        var made = await _api.As(Role.Admin)
             .PostAsync("/v1/keys", new ApiKeyRequest { Name = "mobile backend", Role = Role.Backend })
             .ReadAsync<NewApiKey>();
 
         var secret = made.Secret.Split('.')[1];
-        var listed = await (await api.As(Role.Admin).GetAsync("/v1/keys")).Content.ReadAsStringAsync();
+        var listed = await (await _api.As(Role.Admin).GetAsync("/v1/keys")).Content.ReadAsStringAsync();
         Assert.Contains(made.Key.KeyId, listed, StringComparison.Ordinal);
         Assert.DoesNotContain(secret, listed, StringComparison.Ordinal);
-        await using var connection = await api.Database.DataSource.OpenConnectionAsync();
+        await using var connection = await _api.Database.DataSource.OpenConnectionAsync();
         var stored = await connection.QueryAsync<string>(
             "SELECT k::text FROM api_key k UNION ALL SELECT a::text FROM audit a UNION ALL SELECT i::text FROM idempotency i"
         );
@@ -56,12 +57,11 @@ public sealed class KeyTests
     [Fact]
     public async Task A_revoked_key_is_refused_at_once()
     {
-        await using var api = await ApiHost.StartAsync();
-        var key = await api.NewKeyAsync(Role.Admin);
-        using var client = api.WithKey(key.Secret);
+        var key = await _api.NewKeyAsync(Role.Admin);
+        using var client = _api.WithKey(key.Secret);
         Assert.Equal(HttpStatusCode.OK, (await client.GetAsync("/v1/keys")).StatusCode);
 
-        var revoked = await api.As(Role.Admin).DeleteAsync($"/v1/keys/{key.Key.KeyId}");
+        var revoked = await _api.As(Role.Admin).DeleteAsync($"/v1/keys/{key.Key.KeyId}");
         Assert.Equal(HttpStatusCode.NoContent, revoked.StatusCode);
         await client.GetAsync("/v1/keys").RefusedAsync(401, "unauthenticated");
     }
@@ -69,15 +69,14 @@ public sealed class KeyTests
     [Fact]
     public async Task An_expired_key_is_refused()
     {
-        await using var api = await ApiHost.StartAsync();
-        var key = await api.NewKeyAsync(Role.Admin);
-        await using var connection = await api.Database.DataSource.OpenConnectionAsync();
+        var key = await _api.NewKeyAsync(Role.Admin);
+        await using var connection = await _api.Database.DataSource.OpenConnectionAsync();
         await connection.ExecuteAsync(
             "UPDATE api_key SET expires_at = now() - interval '1 second' WHERE key_id = @KeyId",
             new { key.Key.KeyId }
         );
 
-        using var client = api.WithKey(key.Secret);
+        using var client = _api.WithKey(key.Secret);
         await client.GetAsync("/v1/keys").RefusedAsync(401, "unauthenticated");
     }
 
@@ -88,8 +87,7 @@ public sealed class KeyTests
     [InlineData("ck0123456789abcdef.")]
     public async Task A_credential_that_is_no_key_is_refused(string credential)
     {
-        await using var api = await ApiHost.StartAsync();
-        using var client = api.WithKey(credential);
+        using var client = _api.WithKey(credential);
         var refused = await client.GetAsync("/v1/keys");
         Assert.Equal("Bearer", refused.Headers.WwwAuthenticate.ToString());
         await Task.FromResult(refused).RefusedAsync(401, "unauthenticated");
@@ -98,18 +96,16 @@ public sealed class KeyTests
     [Fact]
     public async Task The_right_id_with_a_wrong_secret_is_refused()
     {
-        await using var api = await ApiHost.StartAsync();
-        var key = await api.NewKeyAsync(Role.Admin);
-        using var client = api.WithKey(key.Secret[..^2] + "AA");
+        var key = await _api.NewKeyAsync(Role.Admin);
+        using var client = _api.WithKey(key.Secret[..^2] + "AA");
         await client.GetAsync("/v1/keys").RefusedAsync(401, "unauthenticated");
     }
 
     [Fact]
     public async Task A_key_in_the_address_is_refused_with_advice()
     {
-        await using var api = await ApiHost.StartAsync();
-        var key = await api.NewKeyAsync(Role.Admin);
-        var problem = await api
+        var key = await _api.NewKeyAsync(Role.Admin);
+        var problem = await _api
             .Anonymous.GetAsync($"/v1/keys?access_token={key.Secret}")
             .RefusedAsync(401, "unauthenticated");
         Assert.Contains("revoke", problem.Detail, StringComparison.Ordinal);
@@ -118,15 +114,13 @@ public sealed class KeyTests
     [Fact]
     public async Task A_role_without_the_right_is_refused()
     {
-        await using var api = await ApiHost.StartAsync();
-        await api.As(Role.Marketer).GetAsync("/v1/keys").RefusedAsync(403, "forbidden");
+        await _api.As(Role.Marketer).GetAsync("/v1/keys").RefusedAsync(403, "forbidden");
     }
 
     [Fact]
     public async Task A_wrong_request_for_a_key_names_every_field()
     {
-        await using var api = await ApiHost.StartAsync();
-        var problem = await api.As(Role.Admin)
+        var problem = await _api.As(Role.Admin)
             .PostAsync(
                 "/v1/keys",
                 new ApiKeyRequest
@@ -143,8 +137,7 @@ public sealed class KeyTests
     [Fact]
     public async Task Nothing_is_open_but_health_and_what_proves_itself()
     {
-        await using var api = await ApiHost.StartAsync();
-        var open = api
+        var open = _api
             .Services.GetRequiredService<EndpointDataSource>()
             .Endpoints.OfType<RouteEndpoint>()
             .Where(endpoint =>
@@ -169,8 +162,7 @@ public sealed class KeyTests
     [Fact]
     public async Task Health_says_what_the_node_is()
     {
-        await using var api = await ApiHost.StartAsync();
-        var health = await api.Anonymous.GetAsync("/health").ReadAsync<Health>();
+        var health = await _api.Anonymous.GetAsync("/health").ReadAsync<Health>();
         Assert.Equal("ready", health.Status);
         Assert.Equal("api", health.Role);
         Assert.True(health.Migrations > 0);
@@ -183,8 +175,7 @@ public sealed class KeyTests
     [InlineData("/swagger/v1/swagger.json")]
     public async Task Swaggers_own_files_are_open(string path)
     {
-        await using var api = await ApiHost.StartAsync();
-        Assert.Equal(HttpStatusCode.OK, (await api.Anonymous.GetAsync(path)).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await _api.Anonymous.GetAsync(path)).StatusCode);
     }
 
     [Fact]

@@ -143,14 +143,48 @@ public sealed class ApiHost : IAsyncDisposable
     }
 }
 
+/// <summary>One host for the tests of a class that do not mind each other.</summary>
+public sealed class ApiHostFixture : IAsyncLifetime
+{
+    public ApiHost Api { get; private set; } = null!;
+
+    public async Task InitializeAsync() => Api = await ApiHost.StartAsync();
+
+    public async Task DisposeAsync() => await Api.DisposeAsync();
+}
+
 /// <summary>Short ways to ask and to read answers.</summary>
 public static class HttpSteps
 {
-    public static Task<HttpResponseMessage> PutAsync<T>(this HttpClient client, string path, T body) =>
-        client.PutAsync(new Uri(path, UriKind.Relative), JsonContent.Create(body, options: ProductJson.Options));
+    /// <param name="seen">The version for If-Match; null for none.</param>
+    public static Task<HttpResponseMessage> PutAsync<T>(
+        this HttpClient client,
+        string path,
+        T body,
+        int? seen = null
+    ) => client.SendAsync(Request(HttpMethod.Put, path, body, seen));
 
-    public static Task<HttpResponseMessage> PostAsync<T>(this HttpClient client, string path, T body) =>
-        client.PostAsync(new Uri(path, UriKind.Relative), JsonContent.Create(body, options: ProductJson.Options));
+    /// <inheritdoc cref="PutAsync{T}(HttpClient, string, T, int?)"/>
+    public static Task<HttpResponseMessage> PostAsync<T>(
+        this HttpClient client,
+        string path,
+        T body,
+        int? seen = null
+    ) => client.SendAsync(Request(HttpMethod.Post, path, body, seen));
+
+    private static HttpRequestMessage Request<T>(HttpMethod method, string path, T body, int? seen)
+    {
+        var request = new HttpRequestMessage(method, path)
+        {
+            Content = JsonContent.Create(body, options: ProductJson.Options),
+        };
+        if (seen is { } version)
+        {
+            request.Headers.IfMatch.Add(new EntityTagHeaderValue($"\"{version}\""));
+        }
+
+        return request;
+    }
 
     /// <summary>A POST or PUT of a text that need not be good JSON.</summary>
     public static Task<HttpResponseMessage> SendJsonAsync(

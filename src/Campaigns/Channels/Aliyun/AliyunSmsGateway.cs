@@ -18,6 +18,7 @@ internal sealed class AliyunSmsGateway(GatewaySettings settings, ProviderHttp ht
             Channel = Channel.Sms,
             Purposes = new HashSet<Purpose> { Purpose.Marketing, Purpose.Servicing },
             Variables = true,
+            NeedsProviderTemplate = true,
             Sender = AddedBy.Gateway,
             Refusal = AddedBy.Gateway,
             MaxBatch = Math.Min(settings.MaxBatch ?? ProviderBatch, ProviderBatch),

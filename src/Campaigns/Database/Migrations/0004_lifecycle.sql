@@ -31,6 +31,27 @@ CREATE TABLE campaign (
     updated_at timestamptz NOT NULL
 );
 
+-- The moves of CampaignMoves.cs.
+CREATE FUNCTION campaign_moves() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (OLD.state, NEW.state) NOT IN (
+        ('submitted', 'draft'), ('approved', 'draft'),
+        ('draft', 'submitted'),
+        ('submitted', 'approved'),
+        ('approved', 'running'), ('paused', 'running'),
+        ('running', 'paused'),
+        ('running', 'finished'),
+        ('draft', 'cancelled'), ('submitted', 'cancelled'), ('approved', 'cancelled'), ('running', 'cancelled'),
+        ('paused', 'cancelled')
+    ) THEN
+        RAISE check_violation USING MESSAGE = format('A campaign does not move from %s to %s.', OLD.state, NEW.state);
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER campaign_moves BEFORE UPDATE OF state ON campaign
+    FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION campaign_moves();
+
 CREATE TABLE campaign_version (
     campaign_key integer NOT NULL,
     version integer NOT NULL,

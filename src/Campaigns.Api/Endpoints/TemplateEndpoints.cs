@@ -1,0 +1,63 @@
+using Campaigns.Access;
+using Campaigns.Api.Auth;
+using Campaigns.Api.Edge;
+using Campaigns.Lifecycle;
+
+namespace Campaigns.Api.Endpoints;
+
+internal static class TemplateEndpoints
+{
+    internal static void MapTemplates(this IEndpointRouteBuilder app)
+    {
+        var templates = app.MapGroup("/templates").WithTags("Templates");
+
+        templates
+            .MapPut(
+                "/{templateId}",
+                async (
+                    string templateId,
+                    TemplateDraft draft,
+                    IfMatch seen,
+                    Actor actor,
+                    Templates module,
+                    CancellationToken cancellationToken
+                ) =>
+                    (await module.PutAsync(actor, templateId, draft, seen.Version, cancellationToken)).ToSaved(
+                        template => template.Version
+                    )
+            )
+            .RequireRole(Role.Marketer)
+            .WithName("putTemplate")
+            .WithSummary("Make or change a template")
+            .WithDescription(
+                "Every change is a new version; a campaign keeps the one it was approved with. Refused (422) where a "
+                    + "variable is no field and has no default, where the wording is forbidden, or where the message "
+                    + "would arrive without its sender or its way to refuse, or with two."
+            );
+
+        templates
+            .MapGet(
+                "/{templateId}",
+                async (string templateId, int? version, Templates module, CancellationToken cancellationToken) =>
+                    (await module.GetAsync(templateId, version, cancellationToken)).ToHttp(template => template.Version)
+            )
+            .RequireStaff()
+            .WithName("getTemplate")
+            .WithSummary("Read a template")
+            .WithDescription("The newest version, or the one asked for.");
+
+        templates
+            .MapGet(
+                "",
+                async (Paging paging, Templates module, CancellationToken cancellationToken) =>
+                    paging.Page(
+                        await module.ListAsync(paging.After, paging.Limit + 1, cancellationToken),
+                        template => template.TemplateId
+                    )
+            )
+            .RequireStaff()
+            .WithName("listTemplates")
+            .WithSummary("List templates")
+            .WithDescription("The newest version of each, by id.");
+    }
+}

@@ -1,0 +1,96 @@
+using Campaigns.Calendar;
+using Campaigns.Json;
+using Campaigns.Results;
+using Dapper;
+using Npgsql;
+
+namespace Campaigns.Lifecycle;
+
+/// <summary>Whether what a definition names is there, and fits.</summary>
+internal static class CampaignReferences
+{
+    public static async Task CheckAsync(NpgsqlConnection connection, CampaignDefinition campaign, FaultList faults)
+    {
+        await CheckSegmentsAsync(connection, campaign.Audience, faults);
+        await CheckTemplatesAsync(connection, campaign, faults);
+        await CheckTopAsync(connection, campaign.Audience.Top, faults);
+        if (campaign.Schedule.Calendar is { } calendar && !await WorkingCalendars.ExistsAsync(connection, calendar))
+        {
+            faults.Invalid("unknown-calendar", "schedule.calendar", "is not a calendar");
+        }
+    }
+
+    private static async Task CheckSegmentsAsync(NpgsqlConnection connection, Audience audience, FaultList faults)
+    {
+        var named = audience.Include.Concat(audience.Exclude).Distinct().ToArray();
+        var known = (
+            await connection.QueryAsync<string>(
+                "SELECT segment_id FROM segment WHERE segment_id = ANY (@named) AND NOT archived",
+                new { named }
+            )
+        ).ToHashSet();
+        foreach (var (path, ids) in new[] { ("include", audience.Include), ("exclude", audience.Exclude) })
+        {
+            for (var i = 0; i < ids.Count; i++)
+            {
+                if (!known.Contains(ids[i]))
+                {
+                    faults.Invalid("unknown-segment", $"audience.{path}[{i}]", "is not a segment");
+                }
+            }
+        }
+    }
+
+    private static async Task CheckTemplatesAsync(
+        NpgsqlConnection connection,
+        CampaignDefinition campaign,
+        FaultList faults
+    )
+    {
+        for (var i = 0; i < campaign.Variants.Count; i++)
+        {
+            foreach (var (channel, templateId) in campaign.Variants[i].Templates)
+            {
+                var path = $"variants[{i}].templates.{ProductJson.NameOf(channel)}";
+                var template = await Templates.FindAsync(connection, templateId, version: null);
+                if (template is null)
+                {
+                    faults.Invalid("unknown-template", path, "is not a template");
+                }
+                else if (template.Content.Channel != channel)
+                {
+                    faults.Invalid(
+                        "template-mismatch",
+                        path,
+                        $"is a template for {ProductJson.NameOf(template.Content.Channel)}"
+                    );
+                }
+                else if (template.Content.Purpose != campaign.Purpose)
+                {
+                    faults.Invalid(
+                        "template-mismatch",
+                        path,
+                        $"is a {ProductJson.NameOf(template.Content.Purpose)} template"
+                    );
+                }
+            }
+        }
+    }
+
+    private static async Task CheckTopAsync(NpgsqlConnection connection, TopN? top, FaultList faults)
+    {
+        if (top is null)
+        {
+            return;
+        }
+
+        var type = await connection.QuerySingleOrDefaultAsync<string?>(
+            "SELECT type FROM field WHERE name = @Field",
+            new { top.Field }
+        );
+        if (type != "number")
+        {
+            faults.Invalid("unknown-rule-field", "audience.top.field", "is not a number of the field catalogue");
+        }
+    }
+}

@@ -1,0 +1,234 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Campaigns.Channels;
+using Campaigns.Results;
+
+namespace Campaigns.Lifecycle;
+
+/// <summary>Settings of templates, from the configuration's section <c>Templates</c>.</summary>
+public sealed class TemplateOptions
+{
+    private static readonly string[] Promises = ["保本", "零风险", "稳赚", "低门槛", "秒到账"];
+
+    /// <summary>What no template may say, whatever the case and the spaces between. Where the configuration names none:
+    /// promises of safety and ease that the advertising law forbids.</summary>
+    public string[]? ForbiddenWords { get; set; }
+
+    internal IReadOnlyList<string> Forbidden => ForbiddenWords ?? Promises;
+}
+
+/// <summary>Whether a template may be sent as it stands.</summary>
+internal static partial class TemplateChecks
+{
+    public static void CheckForm(TemplateDraft draft, FaultList faults)
+    {
+        if (!Language().IsMatch(draft.Language))
+        {
+            faults.Malformed("language", "must be a language tag, such as zh-CN or en");
+        }
+
+        CheckText(draft.Text, "text", 2_000, faults);
+        CheckText(draft.Title, "title", 100, faults);
+        CheckText(draft.ProviderTemplate, "providerTemplate", 100, faults);
+        CheckText(draft.Sender, "sender", 30, faults);
+        if (draft.Sender?.AsSpan().IndexOfAny("【】[]") >= 0)
+        {
+            faults.Malformed("sender", "is written without brackets");
+        }
+
+        if (draft.Link is { } link && !(link.Length <= 500 && Uri.TryCreate(link, UriKind.Absolute, out _)))
+        {
+            faults.Malformed("link", "must be an absolute address of at most 500 characters");
+        }
+
+        foreach (var (name, value) in draft.Defaults)
+        {
+            if (!Name().IsMatch(name))
+            {
+                faults.Malformed(
+                    $"defaults.{name}",
+                    "the name must be that of a field: a-z, 0-9 and _, a letter first"
+                );
+            }
+
+            CheckText(value, $"defaults.{name}", 200, faults);
+        }
+    }
+
+    public static void CheckWords(TemplateDraft draft, TemplateOptions options, FaultList faults)
+    {
+        foreach (var (path, text) in Texts(draft))
+        {
+            var found = options.Forbidden.Where(word =>
+                Plain(text).Contains(Plain(word), StringComparison.OrdinalIgnoreCase)
+            );
+            foreach (var word in found)
+            {
+                faults.Invalid("forbidden-wording", path, $"says '{word}', which no advertisement of a bank may say");
+            }
+        }
+    }
+
+    /// <param name="fields">Names of the field catalogue.</param>
+    public static void CheckVariables(TemplateDraft draft, IReadOnlySet<string> fields, FaultList faults)
+    {
+        foreach (var (path, text) in Texts(draft))
+        {
+            var rest = Place()
+                .Replace(
+                    text,
+                    place =>
+                    {
+                        var name = place.Groups["name"].Value;
+                        if (!fields.Contains(name) && !draft.Defaults.ContainsKey(name))
+                        {
+                            faults.Invalid(
+                                "unknown-variable",
+                                path,
+                                $"names {{{{{name}}}}}, which is no field of the catalogue and has no default"
+                            );
+                        }
+
+                        return "";
+                    }
+                );
+            if (rest.Contains("{{", StringComparison.Ordinal) || rest.Contains("}}", StringComparison.Ordinal))
+            {
+                faults.Malformed(path, "has a place that cannot be read: write {{field_name}}");
+            }
+        }
+    }
+
+    /// <summary>What the gateway of the channel asks.</summary>
+    /// <param name="defaultSender">The signature that the gateway adds where the template names none.</param>
+    public static void CheckGateway(
+        TemplateDraft draft,
+        GatewayDeclaration gateway,
+        string defaultSender,
+        FaultList faults
+    )
+    {
+        if (!gateway.Purposes.Contains(draft.Purpose))
+        {
+            faults.Invalid(
+                "purpose-not-carried",
+                "purpose",
+                $"{gateway.Name} does not carry {Json.ProductJson.NameOf(draft.Purpose)} messages"
+            );
+        }
+
+        if (!gateway.Variables && Texts(draft).Any(part => Place().IsMatch(part.Text)))
+        {
+            faults.Invalid(
+                "variables-not-allowed",
+                "text",
+                $"{gateway.Name} sends one content to all: a template for it has no variables"
+            );
+        }
+
+        if (gateway.NeedsProviderTemplate && string.IsNullOrWhiteSpace(draft.ProviderTemplate))
+        {
+            faults.Invalid(
+                "provider-template-missing",
+                "providerTemplate",
+                $"{gateway.Name} sends its own templates only"
+            );
+        }
+
+        CheckOnce(
+            "sender",
+            "names the sender 【…】",
+            Bracketed().Count(draft.Text),
+            gateway.Sender,
+            addedWhere: draft.Sender is not null || defaultSender.Length > 0,
+            faults
+        );
+        if (draft.Purpose == Purpose.Marketing)
+        {
+            CheckOnce(
+                "refusal",
+                "says how to refuse (拒收请回复R)",
+                Refusal().Count(draft.Text),
+                gateway.Refusal,
+                addedWhere: true,
+                faults
+            );
+        }
+    }
+
+    private static void CheckOnce(string what, string says, int inText, AddedBy by, bool addedWhere, FaultList faults)
+    {
+        var arrives = by switch
+        {
+            AddedBy.NotNeeded => 1,
+            AddedBy.Gateway when addedWhere => inText + 1,
+            _ => inText,
+        };
+        if (arrives == 0)
+        {
+            faults.Invalid(
+                $"{what}-missing",
+                by == AddedBy.Gateway ? what : "text",
+                $"the message would arrive where nothing {says}"
+            );
+        }
+        else if (arrives > 1)
+        {
+            faults.Invalid(
+                $"{what}-repeated",
+                "text",
+                $"the message would arrive with more than one place that {says}"
+            );
+        }
+    }
+
+    private static void CheckText(string? text, string path, int longest, FaultList faults)
+    {
+        if (text is null)
+        {
+            return;
+        }
+
+        if (string.IsNullOrWhiteSpace(text) || text.Length > longest)
+        {
+            faults.Malformed(path, $"must have 1 to {longest} characters");
+        }
+
+        if (text.Any(letter => char.IsControl(letter) && letter != '\n' || IsDirection(letter)))
+        {
+            faults.Malformed(path, "holds a control character");
+        }
+    }
+
+    private static IEnumerable<(string Path, string Text)> Texts(TemplateDraft draft) =>
+        draft.Title is { } title ? [("title", title), ("text", draft.Text)] : [("text", draft.Text)];
+
+    // Spaces and marks without width do not make a forbidden word another.
+    private static string Plain(string text) =>
+        string.Concat(text.Where(letter => !char.IsWhiteSpace(letter) && !IsFormat(letter)));
+
+    private static bool IsFormat(char letter) => char.GetUnicodeCategory(letter) == UnicodeCategory.Format;
+
+    // Overrides of the writing direction make a text read as what it is not.
+    private static bool IsDirection(char letter) =>
+        letter is (>= '\u202A' and <= '\u202E') or (>= '\u2066' and <= '\u2069');
+
+    [GeneratedRegex(@"\A[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8}){0,3}\z", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex Language();
+
+    [GeneratedRegex(@"\A[a-z][a-z0-9_]{0,62}\z", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex Name();
+
+    [GeneratedRegex(@"\{\{\s*(?<name>[a-z][a-z0-9_]{0,62})\s*\}\}", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Place();
+
+    [GeneratedRegex("【[^【】]{1,30}】", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex Bracketed();
+
+    [GeneratedRegex(
+        @"(拒收|退订)请?(回复?|发送?)?\s*(TD|T|R|退订)|(回复?|发送?)\s*(TD|T|R)\s*(退订|拒收)",
+        RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture,
+        1000
+    )]
+    private static partial Regex Refusal();
+}

@@ -1,0 +1,166 @@
+using System.Net;
+using Campaigns.Access;
+using Campaigns.Api.Edge;
+using Campaigns.Channels;
+using Campaigns.Lifecycle;
+using Campaigns.Tests.Support;
+
+namespace Campaigns.Tests.Lifecycle;
+
+public sealed class TemplateTests(LifecycleHost host) : IClassFixture<LifecycleHost>
+{
+    private readonly ApiHost _api = host.Api;
+    private readonly HttpClient _marketer = host.Api.As(Role.Marketer);
+    private readonly string _id = GivenCampaign.NewId("hello");
+
+    [Fact]
+    public async Task A_template_is_made_read_and_listed()
+    {
+        var put = await PutAsync(_id, GivenCampaign.SmsTemplate);
+        Assert.Equal(HttpStatusCode.Created, put.StatusCode);
+        Assert.Equal("\"1\"", put.Headers.ETag?.Tag);
+
+        var read = await _api.As(Role.Approver).GetAsync($"/v1/templates/{_id}").ReadAsync<Template>();
+        Assert.Equal(GivenCampaign.SmsTemplate.Text, read.Content.Text);
+        Assert.Equal("您好", read.Content.Defaults["first_name"]);
+        var list = await _marketer.GetAsync("/v1/templates").ReadAsync<Page<Template>>();
+        Assert.Superset(
+            new HashSet<string> { _id, "payday-sms" },
+            list.Items.Select(template => template.TemplateId).ToHashSet()
+        );
+    }
+
+    [Fact]
+    public async Task A_change_is_a_new_version_and_the_old_one_stays()
+    {
+        await PutAsync(_id, GivenCampaign.SmsTemplate);
+        var changed = await PutAsync(_id, GivenCampaign.SmsTemplate with { Text = "另一句话。" });
+        Assert.Equal(HttpStatusCode.OK, changed.StatusCode);
+        Assert.Equal(2, (await changed.ReadAsync<Template>()).Version);
+
+        var old = await _marketer.GetAsync($"/v1/templates/{_id}?version=1").ReadAsync<Template>();
+        Assert.Equal(GivenCampaign.SmsTemplate.Text, old.Content.Text);
+    }
+
+    [Fact]
+    public async Task The_same_content_again_is_no_new_version()
+    {
+        await PutAsync(_id, GivenCampaign.SmsTemplate);
+        var again = await PutAsync(_id, GivenCampaign.SmsTemplate).ReadAsync<Template>();
+        Assert.Equal(1, again.Version);
+    }
+
+    [Fact]
+    public async Task A_change_of_what_somebody_else_changed_is_refused()
+    {
+        await PutAsync(_id, GivenCampaign.SmsTemplate);
+        await PutAsync(_id, GivenCampaign.SmsTemplate with { Text = "另一句话。" }, seen: 1);
+        await PutAsync(_id, GivenCampaign.SmsTemplate with { Text = "第三句话。" }, seen: 1)
+            .RefusedAsync(412, "version-mismatch");
+    }
+
+    [Fact]
+    public async Task A_template_that_is_not_there_is_not_found()
+    {
+        await _marketer.GetAsync("/v1/templates/nothing").RefusedAsync(404, "not-found");
+        await _marketer.GetAsync("/v1/templates/payday-sms?version=9").RefusedAsync(404, "not-found");
+    }
+
+    [Fact]
+    public async Task Every_member_of_a_wrong_form_is_named()
+    {
+        var problem = await PutAsync(
+                "Not An Id",
+                GivenCampaign.SmsTemplate with
+                {
+                    Language = "Chinese (simplified)",
+                    Text = "",
+                    Title = "a\u202Eb",
+                    Sender = "【银行】",
+                    Link = "not a link",
+                    Defaults = new Dictionary<string, string> { ["First Name"] = new('x', 300) },
+                }
+            )
+            .RefusedAsync(400, "validation-failed");
+        Assert.Equal(
+            ["defaults.First Name", "language", "link", "sender", "templateId", "text", "title"],
+            problem.Errors.Select(error => error.Path).Distinct().Order(StringComparer.Ordinal)
+        );
+    }
+
+    [Theory]
+    [InlineData("亲爱的{{nickname}}，您好。", "unknown-variable")]
+    [InlineData("{{ first_name }}，您好。【示例银行】", "sender-repeated")]
+    [InlineData("您好，拒收请回复R。", "refusal-repeated")]
+    [InlineData("您好，回T退订。", "refusal-repeated")]
+    [InlineData("本产品保本保息。", "forbidden-wording")]
+    [InlineData("本产品保 本保息。", "forbidden-wording")]
+    [InlineData("零风险，稳\u200B赚。", "forbidden-wording")]
+    public async Task A_message_that_may_not_go_is_refused(string text, string type)
+    {
+        var problem = await PutAsync(_id, GivenCampaign.SmsTemplate with { Text = text }).RefusedAsync(422, type);
+        Assert.All(problem.Errors, error => Assert.Equal("text", error.Path));
+    }
+
+    [Theory]
+    [InlineData("{{first_name，您好。")]
+    [InlineData("{{First Name}}，您好。")]
+    public async Task A_place_that_cannot_be_read_is_refused(string text) =>
+        await PutAsync(_id, GivenCampaign.SmsTemplate with { Text = text }).RefusedAsync(400, "validation-failed");
+
+    [Fact]
+    public async Task A_message_that_would_arrive_without_a_sender_is_refused()
+    {
+        await using var api = await ApiHost.StartAsync(
+            settings: GivenCampaign.Sms.Where(pair => pair.Key != "Channels:sms:SignName").ToDictionary()
+        );
+        var marketer = api.As(Role.Marketer);
+        await marketer.PutAsync($"/v1/templates/{_id}", GivenCampaign.SmsTemplate).RefusedAsync(422, "sender-missing");
+        var named = GivenCampaign.SmsTemplate with { Sender = "示例银行" };
+        await marketer.PutAsync($"/v1/templates/{_id}", named).ReadAsync<Template>();
+    }
+
+    [Fact]
+    public async Task A_gateway_that_sends_one_content_to_all_takes_no_variables()
+    {
+        var wechat = GivenCampaign.SmsTemplate with { Channel = Channel.WeChat };
+        await PutAsync(_id, wechat).RefusedAsync(422, "variables-not-allowed");
+        await PutAsync(_id, wechat with { Text = "发薪日理财专享。" }).ReadAsync<Template>();
+    }
+
+    [Fact]
+    public async Task A_gateway_takes_its_own_purposes_only()
+    {
+        var servicing = GivenCampaign.SmsTemplate with
+        {
+            Channel = Channel.WeChat,
+            Text = "您的卡已寄出。",
+            Purpose = Purpose.Servicing,
+        };
+        await PutAsync(_id, servicing).RefusedAsync(422, "purpose-not-carried");
+    }
+
+    [Fact]
+    public async Task A_gateway_that_sends_its_providers_templates_needs_one_named() =>
+        await PutAsync(_id, GivenCampaign.SmsTemplate with { ProviderTemplate = null })
+            .RefusedAsync(422, "provider-template-missing");
+
+    [Fact]
+    public async Task What_no_advertisement_may_say_is_configured()
+    {
+        await using var api = await ApiHost.StartAsync(
+            settings: new Dictionary<string, string?> { ["Templates:ForbiddenWords:0"] = "free money" }
+        );
+        var english = GivenCampaign.SmsTemplate with { Language = "en", Text = "Free Money for everyone" };
+        await api.As(Role.Marketer).PutAsync($"/v1/templates/{_id}", english).RefusedAsync(422, "forbidden-wording");
+    }
+
+    [Fact]
+    public async Task A_template_is_a_marketers_to_write() =>
+        await _api.As(Role.Approver)
+            .PutAsync($"/v1/templates/{_id}", GivenCampaign.SmsTemplate)
+            .RefusedAsync(403, "forbidden");
+
+    private Task<HttpResponseMessage> PutAsync(string templateId, TemplateDraft draft, int? seen = null) =>
+        _marketer.PutAsync($"/v1/templates/{Uri.EscapeDataString(templateId)}", draft, seen);
+}
