@@ -32,7 +32,9 @@ internal static class CampaignsHost
         services.AddSingleton(_ => DataSource(node));
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton<BusinessClock>();
-        services.AddSingleton(provider => new JobHandlers().HandleDispatch(provider));
+        services.AddSingleton(provider =>
+            new JobHandlers().HandleDispatch(provider).HandlePlanning(provider, provider.ScheduleRunAsync)
+        );
         services.AddHostedService<StartUp>();
         services.AddCallers();
         services.AddEdge();
@@ -52,9 +54,11 @@ internal static class CampaignsHost
         services.AddSegments();
         services.AddLifecycle();
         services.AddContactPolicy();
+        services.AddPlanning();
         services.AddDispatch();
         if (node.Works)
         {
+            services.AddPlanningWorker();
             services.AddDispatchWorker();
         }
 
@@ -87,6 +91,7 @@ internal static class CampaignsHost
         api.MapTemplates();
         api.MapCampaignLifecycle();
         api.MapContactPolicy();
+        api.MapPlanning();
         // One line a capability.
     }
 

@@ -10,6 +10,9 @@ public static class ContactCounters
     /// <summary>Most attempts a day that can be counted.</summary>
     public const int MaxPerDay = 15;
 
+    /// <summary>Most attempts in seven days that can be counted.</summary>
+    public const int MaxPerWeek = 7 * MaxPerDay;
+
     private const int SevenNibbles = 268435455;
     private const int EveryOtherNibble = 252645135;
 

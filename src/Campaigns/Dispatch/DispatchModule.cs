@@ -49,4 +49,11 @@ public static class DispatchModule
             )
             .On(JobKind.CloseRun, (job, stopping) => services.GetRequiredService<RunEnd>().RunAsync(job, stopping))
             .On(JobKind.Sweep, (_, stopping) => services.GetRequiredService<Sweep>().RunAsync(stopping));
+
+    /// <summary>Schedules every wave of a run that has just been planned, at its opening.</summary>
+    public static Task ScheduleRunAsync(
+        this IServiceProvider services,
+        int runKey,
+        CancellationToken cancellationToken
+    ) => services.GetRequiredService<WaveSchedule>().OfRunAsync(runKey, cancellationToken);
 }

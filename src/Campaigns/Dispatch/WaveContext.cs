@@ -1,8 +1,9 @@
 using System.Collections.Concurrent;
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using Campaigns.Channels;
 using Campaigns.Customers;
-using Campaigns.Database;
+using Campaigns.Json;
 using Campaigns.Planning;
 using Dapper;
 using Npgsql;
@@ -94,7 +95,11 @@ internal sealed class WaveContexts(NpgsqlDataSource dataSource)
             return null;
         }
 
-        var plan = _plans.GetOrAdd(runKey, static (_, text) => StoredJson.Read<RunPlan>(text), row.Plan);
+        var plan = _plans.GetOrAdd(
+            runKey,
+            static (_, text) => JsonSerializer.Deserialize<RunPlan>(text, ProductJson.Options)!,
+            row.Plan
+        );
         return new WaveContext
         {
             RunKey = runKey,
@@ -132,7 +137,7 @@ internal sealed class WaveContexts(NpgsqlDataSource dataSource)
             );
             messages[bound.Variant] = Message.Of(
                 new MessageContent(row.Title, row.Text, row.ProviderTemplate, row.Sender, row.Link),
-                StoredJson.Read<Dictionary<string, string>>(row.Defaults)
+                JsonSerializer.Deserialize<Dictionary<string, string>>(row.Defaults, ProductJson.Options)!
             );
         }
 

@@ -14,27 +14,23 @@ internal sealed class DecisionStatement
 {
     private const int MinorAge = 14;
 
+    /// <summary>For the transaction around the statement: planned each time with the values known, for a plan kept from an
+    /// empty table is five times slower, with room for the hashed sub-selects of event conditions.</summary>
+    public const string Settings =
+        "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL work_mem = '64MB'; SET LOCAL jit = off";
+
     private readonly RunPlan _plan;
-    private readonly int _runKey;
-    private readonly DateTimeOffset _asOf;
-    private readonly int[] _earlierRuns;
+    private readonly RunRow _run;
     private readonly IReadOnlyList<RuleParameter> _ruleParameters;
 
-    private DecisionStatement(
-        RunPlan plan,
-        int runKey,
-        DateTimeOffset asOf,
-        int[] earlierRuns,
-        CompiledRule include,
-        CompiledRule? exclude,
-        string? score
-    )
+    private DecisionStatement(RunPlan plan, RunRow run, CompiledRule include, CompiledRule? exclude, string? score)
     {
-        (_plan, _runKey, _asOf, _earlierRuns) = (plan, runKey, asOf, earlierRuns);
+        (_plan, _run) = (plan, run);
         _ruleParameters = [.. include.Parameters, .. exclude?.Parameters ?? []];
-        Facts = DecisionSql.Facts(plan, include, exclude, score, earlierRuns.Length > 0);
+        Facts = DecisionSql.Facts(plan, include, exclude, score, run.EarlierRuns.Length > 0);
         Gated = DecisionSql.Gated(plan, Facts);
         Decisions = DecisionSql.Decisions(plan, Facts);
+        AllFailing = DecisionSql.AllFailing(plan, Facts);
     }
 
     /// <summary>A row for each customer of the audience, with what the gates read.</summary>
@@ -46,15 +42,15 @@ internal sealed class DecisionStatement
     /// <summary>A row for each customer of the audience, in the columns of <c>decision</c>.</summary>
     public string Decisions { get; }
 
-    /// <param name="asOf">The one instant that serves the whole run.</param>
-    /// <param name="earlierRuns">Runs of the same campaign whose touches enrolled their customers.</param>
+    /// <summary>A row for each customer of the audience, with every gate that fails.</summary>
+    public string AllFailing { get; }
+
+    /// <param name="plan">The run's plan; its ranking settled where that is to be read.</param>
     public static async Task<Result<DecisionStatement>> CompileAsync(
         NpgsqlConnection connection,
         SegmentStore segments,
+        RunRow run,
         RunPlan plan,
-        int runKey,
-        DateTimeOffset asOf,
-        int[] earlierRuns,
         CancellationToken cancellationToken
     )
     {
@@ -90,26 +86,25 @@ internal sealed class DecisionStatement
             score = field.Sql();
         }
 
-        return new DecisionStatement(plan, runKey, asOf, earlierRuns, include, exclude, score);
+        return new DecisionStatement(plan, run, include, exclude, score);
     }
 
     /// <summary>A command over the customers with keys in [<paramref name="low"/>, <paramref name="high"/>).</summary>
     /// <param name="text">SQL around one of the statement's texts.</param>
     public NpgsqlCommand Command(NpgsqlConnection connection, string text, long low, long high)
     {
-        // Planned afresh each time, with the values known: a plan kept from an empty table is five times slower.
         var command = new NpgsqlCommand(text, connection) { CommandTimeout = 0 };
         var parameters = command.Parameters;
-        var today = DateOnly.FromDateTime(TimeZones.ToLocal(TimeZones.Bank, _asOf));
-        parameters.AddWithValue("run", _runKey);
+        var today = DateOnly.FromDateTime(TimeZones.ToLocal(TimeZones.Bank, _run.AsOf));
+        parameters.AddWithValue("run", _run.RunKey);
         parameters.AddWithValue("low", low);
         parameters.AddWithValue("high", high);
-        parameters.AddWithValue("as_of", _asOf.UtcDateTime);
+        parameters.AddWithValue("as_of", _run.AsOf.UtcDateTime);
         parameters.AddWithValue("today", today);
         parameters.AddWithValue("born_after", today.AddYears(-MinorAge));
         parameters.AddWithValue("channels", ChannelSet.Of(_plan.Channels));
         parameters.AddWithValue("choice", ChannelChoice.Table(_plan.Channels));
-        parameters.AddWithValue("earlier", _earlierRuns);
+        parameters.AddWithValue("earlier", _run.EarlierRuns);
         Add(parameters, "risk", NpgsqlDbType.Smallint, (short?)_plan.ProductRisk);
         Add(parameters, "per_day", NpgsqlDbType.Integer, _plan.Caps.PerDay);
         Add(parameters, "per_week", NpgsqlDbType.Integer, _plan.Caps.PerWeek);
@@ -118,7 +113,7 @@ internal sealed class DecisionStatement
         AddCuts(parameters);
         foreach (var parameter in _ruleParameters)
         {
-            parameters.Add(parameter.Bind(_asOf));
+            parameters.Add(parameter.Bind(_run.AsOf));
         }
 
         return command;

@@ -1,5 +1,5 @@
-using Campaigns.Channels;
-using Campaigns.Database;
+using System.Text.Json;
+using Campaigns.Json;
 using Campaigns.Results;
 using Campaigns.Segments;
 using Dapper;
@@ -44,25 +44,9 @@ public sealed class PartPlanner(NpgsqlDataSource dataSource, SegmentStore segmen
     {
         var plan = run.NeedsSettling ? await SettleAsync(connection, run.RunKey, cancellationToken) : run.ReadPlan();
         return plan.TryGet(out var settled, out var error)
-            ? await CompileAsync(connection, run, settled, cancellationToken)
+            ? await DecisionStatement.CompileAsync(connection, segments, run, settled, cancellationToken)
             : error;
     }
-
-    private Task<Result<DecisionStatement>> CompileAsync(
-        NpgsqlConnection connection,
-        RunRow run,
-        RunPlan plan,
-        CancellationToken cancellationToken
-    ) =>
-        DecisionStatement.CompileAsync(
-            connection,
-            segments,
-            plan,
-            run.RunKey,
-            run.AsOf,
-            run.EarlierRuns,
-            cancellationToken
-        );
 
     private static async Task<bool> PlanNextAsync(
         NpgsqlConnection connection,
@@ -72,6 +56,7 @@ public sealed class PartPlanner(NpgsqlDataSource dataSource, SegmentStore segmen
     )
     {
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await connection.ExecuteAsync(DecisionStatement.Settings);
         var part = await connection.QuerySingleOrDefaultAsync<(int Part, long Low, long High)?>(
             """
             SELECT p.part, p.low_key, p.high_key
@@ -87,15 +72,7 @@ public sealed class PartPlanner(NpgsqlDataSource dataSource, SegmentStore segmen
             return false;
         }
 
-        await using var insert = statement.Command(
-            connection,
-            $"""
-            INSERT INTO {RunTable.Name(runKey)} (customer_key, run_key, wave, step, reason, channel, variant)
-            {statement.Decisions}
-            """,
-            low,
-            high
-        );
+        await using var insert = statement.Command(connection, Insert(runKey, statement), low, high);
         var decisions = await insert.ExecuteNonQueryAsync(cancellationToken);
         await connection.ExecuteAsync(
             """
@@ -113,8 +90,7 @@ public sealed class PartPlanner(NpgsqlDataSource dataSource, SegmentStore segmen
         return true;
     }
 
-    /// <summary>Settles what is global before the parts: where the top and each budget end. The lane that comes first
-    /// does it; the others wait for its lock and read what it found.</summary>
+    /// <summary>The lane that comes first settles the ranking; the others wait for its lock and read what it found.</summary>
     private async Task<Result<RunPlan>> SettleAsync(
         NpgsqlConnection connection,
         int runKey,
@@ -122,6 +98,7 @@ public sealed class PartPlanner(NpgsqlDataSource dataSource, SegmentStore segmen
     )
     {
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await connection.ExecuteAsync(DecisionStatement.Settings);
         await connection.ExecuteAsync("SELECT FROM run WHERE run_key = @runKey FOR UPDATE", new { runKey });
         var run = (await RunRow.ReadAsync(connection, runKey))!;
         if (!run.NeedsSettling)
@@ -129,93 +106,22 @@ public sealed class PartPlanner(NpgsqlDataSource dataSource, SegmentStore segmen
             return run.ReadPlan();
         }
 
-        var plan = run.ReadPlan();
-        if (plan.Top is { } top)
+        var settled = await Ranking.SettleAsync(connection, segments, run, cancellationToken);
+        if (settled.TryGet(out var plan, out _))
         {
-            var compiled = await CompileAsync(connection, run, plan, cancellationToken);
-            if (!compiled.TryGet(out var statement, out var error))
-            {
-                return error;
-            }
-
-            plan = plan with { TopCut = await TopCutAsync(connection, statement, top.Count, cancellationToken) };
+            await connection.ExecuteAsync(
+                "UPDATE run SET plan = @plan::jsonb, settled_at = clock_timestamp() WHERE run_key = @runKey",
+                new { runKey, plan = JsonSerializer.Serialize(plan, ProductJson.Options) }
+            );
+            await transaction.CommitAsync(cancellationToken);
         }
 
-        if (plan.Budget.Count > 0)
-        {
-            var compiled = await CompileAsync(connection, run, plan, cancellationToken);
-            if (!compiled.TryGet(out var statement, out var error))
-            {
-                return error;
-            }
-
-            plan = plan with { BudgetCuts = await BudgetCutsAsync(connection, plan, statement, cancellationToken) };
-        }
-
-        await connection.ExecuteAsync(
-            "UPDATE run SET plan = @plan::jsonb, settled_at = clock_timestamp() WHERE run_key = @runKey",
-            new { runKey, plan = StoredJson.Write(plan) }
-        );
-        await transaction.CommitAsync(cancellationToken);
-        return plan;
+        return settled;
     }
 
-    private static async Task<Cut?> TopCutAsync(
-        NpgsqlConnection connection,
-        DecisionStatement statement,
-        int count,
-        CancellationToken cancellationToken
-    )
-    {
-        await using var command = statement.Command(
-            connection,
-            $"""
-            SELECT score, customer_key FROM ({statement.Gated}) g WHERE early = 0
-            ORDER BY {DecisionSql.Rank} DESC, customer_key OFFSET @place LIMIT 1
-            """,
-            long.MinValue,
-            long.MaxValue
-        );
-        command.Parameters.AddWithValue("place", (long)count - 1);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        return await reader.ReadAsync(cancellationToken) ? ReadCut(reader, 0) : null;
-    }
-
-    private static async Task<IReadOnlyDictionary<Channel, Cut>> BudgetCutsAsync(
-        NpgsqlConnection connection,
-        RunPlan plan,
-        DecisionStatement statement,
-        CancellationToken cancellationToken
-    )
-    {
-        var budgets = Enum.GetValues<Channel>()
-            .Select(channel => plan.Budget.TryGetValue(channel, out var budget) ? (long?)budget : null);
-        await using var command = statement.Command(
-            connection,
-            $"""
-            SELECT channel, score, customer_key
-            FROM (
-                SELECT channel, score, customer_key,
-                    row_number() OVER (PARTITION BY channel ORDER BY {DecisionSql.Rank} DESC, customer_key) AS place
-                FROM ({statement.Gated}) g
-                WHERE early = 0 {(plan.Top is null ? "" : $"AND NOT {DecisionSql.BehindTop}")}
-            ) ranked
-            WHERE place = (@budgets::bigint[])[channel]
-            """,
-            long.MinValue,
-            long.MaxValue
-        );
-        command.Parameters.AddWithValue("budgets", budgets.ToArray());
-        var cuts = new Dictionary<Channel, Cut>();
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            cuts.Add((Channel)reader.GetInt16(0), ReadCut(reader, 1));
-        }
-
-        return cuts;
-    }
-
-    private static Cut ReadCut(NpgsqlDataReader reader, int column) =>
-        new(reader.IsDBNull(column) ? null : reader.GetDecimal(column), reader.GetInt64(column + 1));
+    internal static string Insert(int runKey, DecisionStatement statement) =>
+        $"""
+            INSERT INTO {RunTable.Name(runKey)} (customer_key, run_key, wave, step, reason, channel, variant)
+            {statement.Decisions}
+            """;
 }

@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace Campaigns.Planning;
 
 /// <summary>What a run decided for a customer. The numbers are stored, and those of suppressions are the order of the
@@ -21,4 +23,10 @@ public enum Reason : short
     Outranked = 14,
     HeldOutGlobal = 20,
     HeldOut = 21,
+}
+
+internal static class ReasonNames
+{
+    /// <summary>As in the table <c>decision_reason</c> and on the wire, such as <c>no_consent</c>.</summary>
+    public static string Name(this Reason reason) => JsonNamingPolicy.SnakeCaseLower.ConvertName(reason.ToString());
 }

@@ -42,19 +42,37 @@ public sealed class RunCompletion(NpgsqlDataSource dataSource)
     {
         var plan = run.ReadPlan();
         // Read first: PostgreSQL uses no parallel workers in a statement that writes.
-        var ledger = await ReadLedgerAsync(connection, run.RunKey);
+        var ledger = await CountAsync(connection, run.RunKey, RunTable.Name(run.RunKey));
         var chunks = await Chunks.CutAsync(connection, run.RunKey, plan);
 
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await StoreCountsAsync(connection, run.RunKey, ledger);
+        await Chunks.StoreAsync(connection, run.RunKey, chunks, cancellationToken);
+        await connection.ExecuteAsync(
+            """
+            UPDATE run SET state = 'planned', planned_at = (SELECT clock_timestamp() + clock_offset FROM business_clock)
+            WHERE run_key = @RunKey AND state = 'planning'
+            """,
+            new { run.RunKey }
+        );
+        await transaction.CommitAsync(cancellationToken);
+    }
+
+    internal static async Task StoreCountsAsync(
+        NpgsqlConnection connection,
+        int runKey,
+        IReadOnlyList<LedgerRow> ledger
+    )
+    {
         await connection.ExecuteAsync(
             """
             INSERT INTO run_ledger (run_key, step, reason, channel, variant, wave, customers)
-            SELECT @RunKey, 1, l.*
+            SELECT @runKey, 1, l.*
             FROM unnest(@reasons, @channels, @variants, @waves, @customers) AS l
             """,
             new
             {
-                run.RunKey,
+                runKey,
                 reasons = ledger.Select(l => l.Reason).ToArray(),
                 channels = ledger.Select(l => l.Channel).ToArray(),
                 variants = ledger.Select(l => l.Variant).ToArray(),
@@ -69,35 +87,24 @@ public sealed class RunCompletion(NpgsqlDataSource dataSource)
                 SELECT wave,
                     coalesce(sum(customers) FILTER (WHERE reason = 0), 0) AS touches,
                     coalesce(sum(customers) FILTER (WHERE reason >= 20), 0) AS held_out
-                FROM run_ledger WHERE run_key = @RunKey GROUP BY wave
+                FROM run_ledger WHERE run_key = @runKey GROUP BY wave
             ) l
-            WHERE w.run_key = @RunKey AND w.wave = l.wave
+            WHERE w.run_key = @runKey AND w.wave = l.wave
             """,
-            new { run.RunKey }
+            new { runKey }
         );
-        await Chunks.StoreAsync(connection, run.RunKey, chunks, cancellationToken);
-        await connection.ExecuteAsync(
-            """
-            UPDATE run SET state = 'planned', planned_at = (SELECT clock_timestamp() + clock_offset FROM business_clock)
-            WHERE run_key = @RunKey AND state = 'planning'
-            """,
-            new { run.RunKey }
-        );
-        await transaction.CommitAsync(cancellationToken);
     }
 
-    private static async Task<List<LedgerRow>> ReadLedgerAsync(NpgsqlConnection connection, int runKey) =>
+    internal static async Task<List<LedgerRow>> CountAsync(NpgsqlConnection connection, int runKey, string table) =>
         (
             await connection.QueryAsync<LedgerRow>(
-                """
+                $"""
                 SELECT reason, coalesce(channel, 0::smallint) AS channel, coalesce(variant, 0::smallint) AS variant,
                     coalesce(wave, 0) AS wave, count(*) AS customers
-                FROM decision WHERE run_key = @runKey
+                FROM {table} WHERE run_key = @runKey
                 GROUP BY 1, 2, 3, 4
                 """,
                 new { runKey }
             )
         ).AsList();
-
-    private sealed record LedgerRow(short Reason, short Channel, short Variant, int Wave, long Customers);
 }

@@ -48,6 +48,9 @@ public sealed record RunPlan
     public IReadOnlyDictionary<Channel, Cut> BudgetCuts { get; init; } = new Dictionary<Channel, Cut>();
     public int? PacePerHour { get; init; }
 
+    /// <summary>How large an audience was approved; null for any.</summary>
+    public AudienceBounds? Approved { get; init; }
+
     /// <summary>Most touches of a chunk; 500 to 2,000.</summary>
     public int ChunkSize { get; init; } = 1_000;
 }

@@ -1,5 +1,6 @@
+using System.Text.Json;
 using Campaigns.Calendar;
-using Campaigns.Database;
+using Campaigns.Json;
 using Campaigns.Results;
 using Dapper;
 using Npgsql;
@@ -47,7 +48,7 @@ internal static class RunStore
                 number,
                 plan.CampaignVersion,
                 asOf,
-                document = StoredJson.Write(plan),
+                document = JsonSerializer.Serialize(plan, ProductJson.Options),
             }
         );
         await timetable.StoreAsync(connection, runKey, cancellationToken);

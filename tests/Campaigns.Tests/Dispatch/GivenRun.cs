@@ -3,6 +3,7 @@ using Campaigns.Channels;
 using Campaigns.Customers;
 using Campaigns.Database;
 using Campaigns.Dispatch;
+using Campaigns.Json;
 using Campaigns.Lifecycle;
 using Campaigns.Planning;
 using Campaigns.Tests.Support;
@@ -100,7 +101,7 @@ internal sealed class GivenRun : IAsyncDisposable
             {
                 campaign,
                 now = now.AddHours(-1),
-                plan = StoredJson.Write(Plan(campaignId, spec)),
+                plan = JsonSerializer.Serialize(Plan(campaignId, spec), ProductJson.Options),
             }
         );
         await WavesAsync(connection, run, spec, now);

@@ -22,16 +22,13 @@ public static class SharedData
             return Directory.Exists(named) ? named : null;
         }
 
-        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        if (Repository.RootOrNull is not { } root)
         {
-            if (File.Exists(System.IO.Path.Combine(folder.FullName, "Campaigns.sln")))
-            {
-                var shared = System.IO.Path.Combine(folder.FullName, "..", "shared");
-                return Directory.Exists(shared) ? System.IO.Path.GetFullPath(shared) : null;
-            }
+            return null;
         }
 
-        return null;
+        var shared = System.IO.Path.GetFullPath(System.IO.Path.Combine(root, "..", "shared"));
+        return Directory.Exists(shared) ? shared : null;
     }
 }
 

@@ -1,0 +1,71 @@
+using Campaigns.Access;
+using Campaigns.Api.Auth;
+using Campaigns.Api.Edge;
+using Campaigns.Planning;
+
+namespace Campaigns.Api.Endpoints;
+
+internal static class PlanningEndpoints
+{
+    internal static void MapPlanning(this IEndpointRouteBuilder app)
+    {
+        var campaigns = app.MapGroup("/campaigns/{campaignId}").WithTags("Planning");
+
+        campaigns
+            .MapPost(
+                "/launch",
+                async (string campaignId, Actor actor, Planner module, CancellationToken cancellationToken) =>
+                    (await module.LaunchAsync(campaignId, actor, cancellationToken)).ToAccepted(launched =>
+                        $"/v1/campaigns/{launched.CampaignId}/run"
+                    )
+            )
+            .RequireRole(Role.Marketer, Role.Approver, Role.Operator)
+            .WithName("launchCampaign")
+            .WithSummary("Launch an approved campaign")
+            .WithDescription(
+                "Makes the run and has it planned, exactly as it was approved; follow it at the address in Location. "
+                    + "409 where it is not approved, or a rule on sensitive data has no impact assessment."
+            );
+
+        campaigns
+            .MapPost(
+                "/preview",
+                async (string campaignId, Previews module, CancellationToken cancellationToken) =>
+                    (await module.OfAsync(campaignId, progress: null, cancellationToken)).ToHttp()
+            )
+            .RequireStaff()
+            .WithName("previewCampaign")
+            .WithSummary("Preview what a launch would decide now")
+            .WithDescription(
+                "The planning statement itself, rolled back: the ledger by reason and channel, and the timetable."
+            );
+
+        campaigns
+            .MapGet(
+                "/run",
+                async (string campaignId, Ledgers module, CancellationToken cancellationToken) =>
+                    (await module.OfAsync(campaignId, cancellationToken)).ToHttp()
+            )
+            .RequireStaff()
+            .WithName("getRun")
+            .WithSummary("Read the newest run")
+            .WithDescription("How far it is planned; once planned, its ledger and its timetable.");
+
+        campaigns
+            .MapGet(
+                "/explain/{customerId}",
+                async (
+                    string campaignId,
+                    string customerId,
+                    Explanations module,
+                    CancellationToken cancellationToken
+                ) => (await module.OfAsync(campaignId, customerId, cancellationToken)).ToHttp()
+            )
+            .RequireStaff()
+            .WithName("explainDecision")
+            .WithSummary("Explain what a launch would decide for a customer")
+            .WithDescription(
+                "All rules that fail, not just the first, and the earliest instant at which the hours allow a touch."
+            );
+    }
+}

@@ -1,0 +1,167 @@
+using System.Globalization;
+using Campaigns.Access;
+using Campaigns.Audit;
+using Campaigns.Database;
+using Campaigns.Jobs;
+using Campaigns.Lifecycle;
+using Campaigns.Results;
+using Dapper;
+using Npgsql;
+
+namespace Campaigns.Planning;
+
+/// <summary>What launching came to.</summary>
+/// <param name="Run">1 for the campaign's first.</param>
+/// <param name="Parts">How many parts are being planned.</param>
+public sealed record Launched(string CampaignId, int Run, int Parts);
+
+/// <summary>Launches campaigns: makes the run and has the job engine plan it, part by part.</summary>
+public sealed class Planner(
+    NpgsqlDataSource dataSource,
+    PartPlanner parts,
+    RunCompletion completion,
+    IJobEngine engine,
+    PlanningOptions options
+)
+{
+    /// <summary>Launches an approved campaign, exactly as it was approved.</summary>
+    /// <returns>404; 409 <c>invalid-state</c>, <c>assessment-missing</c>; 422 <c>no-window-left</c>.</returns>
+    public async Task<Result<Launched>> LaunchAsync(string campaignId, Actor actor, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        if (!(await CampaignApprovals.ApprovedAsync(connection, campaignId)).TryGet(out var approved, out var error))
+        {
+            return error;
+        }
+
+        var now = await BusinessClock.NowAsync(connection);
+        await CampaignStates.LaunchAsync(connection, approved.CampaignKey, actor, now);
+        var (plan, calendar) = await RunBinder.BindAsync(connection, campaignId, approved.Version, approved.Bound);
+        var number = await NextNumberAsync(connection, approved.CampaignKey);
+        var created = await RunStore.CreateAsync(
+            connection,
+            approved.CampaignKey,
+            number,
+            plan,
+            calendar,
+            now,
+            cancellationToken
+        );
+        if (!created.TryGet(out var run, out error))
+        {
+            return error;
+        }
+
+        await transaction.CommitAsync(cancellationToken);
+        await WakeAsync(run.RunKey, campaignId, run.Parts, cancellationToken);
+        return new Launched(campaignId, number, run.Parts);
+    }
+
+    /// <summary>The work of <see cref="JobKind.PlanPart"/>: plans parts until none is left, and completes the run when
+    /// this lane was the last.</summary>
+    /// <returns>The run when it has just become ready to be dispatched; else null.</returns>
+    public async Task<int?> RunAsync(Job job, CancellationToken cancellationToken)
+    {
+        var runKey = int.Parse(job.Argument, CultureInfo.InvariantCulture);
+        var planned = await parts.PlanAsync(runKey, cancellationToken);
+        if (planned.Error is { } error)
+        {
+            await StopAsync(runKey, $"{error.Type}: {error.Detail}", cancellationToken);
+            return null;
+        }
+
+        if (!planned.Value)
+        {
+            return null;
+        }
+
+        if (await OutsideApprovalAsync(runKey, cancellationToken) is { } drift)
+        {
+            await StopAsync(runKey, drift, cancellationToken);
+            return null;
+        }
+
+        return await completion.CompleteAsync(runKey, cancellationToken) ? runKey : null;
+    }
+
+    /// <summary>Wakes the planning of runs that have parts left; for the sweep, after a crash.</summary>
+    public async Task ResumeAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        var waiting = await connection.QueryAsync<(int RunKey, string CampaignId, int Parts)>(
+            """
+            SELECT r.run_key, c.campaign_id, (SELECT count(*)::int FROM run_part p WHERE p.run_key = r.run_key)
+            FROM run r JOIN campaign c USING (campaign_key)
+            WHERE r.state = 'planning'
+            """
+        );
+        foreach (var (runKey, campaignId, count) in waiting)
+        {
+            await WakeAsync(runKey, campaignId, count, cancellationToken);
+        }
+    }
+
+    private async Task<string?> OutsideApprovalAsync(int runKey, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        if ((await RunRow.ReadAsync(connection, runKey))?.ReadPlan().Approved is not { } approved)
+        {
+            return null;
+        }
+
+        var audience = await connection.QuerySingleAsync<long>(
+            "SELECT coalesce(sum(decisions), 0)::bigint FROM run_part WHERE run_key = @runKey",
+            new { runKey }
+        );
+        return audience >= approved.Low && audience <= approved.High
+            ? null
+            : $"audience-drift: {audience:N0} customers, approved were {approved.Low:N0} to {approved.High:N0}; "
+                + "cancel the campaign, or submit it again with the size of today";
+    }
+
+    private async Task WakeAsync(int runKey, string campaignId, int count, CancellationToken cancellationToken)
+    {
+        for (var lane = 1; lane <= Math.Clamp(count, 1, options.Lanes); lane++)
+        {
+            await engine.RunNowAsync(
+                new Job(
+                    $"plan:{runKey}:{lane}",
+                    JobKind.PlanPart,
+                    runKey.ToString(CultureInfo.InvariantCulture),
+                    string.Create(CultureInfo.InvariantCulture, $"{campaignId} · planning · {count:N0} parts")
+                ),
+                cancellationToken
+            );
+        }
+    }
+
+    private static Task<int> NextNumberAsync(NpgsqlConnection connection, int campaignKey) =>
+        connection.QuerySingleAsync<int>(
+            "SELECT coalesce(max(number), 0) + 1 FROM run WHERE campaign_key = @campaignKey",
+            new { campaignKey }
+        );
+
+    // A run that cannot be planned, or is outside what was approved, stops and asks.
+    private async Task StopAsync(int runKey, string failure, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var stopped = await connection.QuerySingleOrDefaultAsync<string>(
+            """
+            UPDATE run r SET state = 'stopped', failure = @failure
+            FROM campaign c
+            WHERE r.run_key = @runKey AND r.state = 'planning' AND c.campaign_key = r.campaign_key
+            RETURNING c.campaign_id
+            """,
+            new { runKey, failure }
+        );
+        if (stopped is not null)
+        {
+            var now = await BusinessClock.NowAsync(connection);
+            await AuditLog.WriteAsync(connection, now, Actor.Service, "stopped", "campaign", stopped, new { failure });
+        }
+
+        await transaction.CommitAsync(cancellationToken);
+    }
+}

@@ -1,0 +1,89 @@
+using Campaigns.Calendar;
+using Campaigns.Lifecycle;
+using Campaigns.Segments;
+using Npgsql;
+
+namespace Campaigns.Planning;
+
+/// <summary>Turns what was approved, and the bank's policy of this moment, into all that a run reads.</summary>
+internal static class RunBinder
+{
+    public static async Task<(RunPlan Plan, CampaignCalendar Calendar)> BindAsync(
+        NpgsqlConnection connection,
+        string campaignId,
+        int version,
+        Bound bound
+    )
+    {
+        var policy = await ContactPolicies.CurrentAsync(connection);
+        var plan = Plan(campaignId, version, bound) with
+        {
+            Caps = policy.Policy.Caps,
+            GlobalHoldout = await GlobalHoldouts.CurrentAsync(connection),
+        };
+        return (plan, await CalendarAsync(connection, bound.Definition.Schedule, policy.Policy.Hours));
+    }
+
+    private static RunPlan Plan(string campaignId, int version, Bound bound)
+    {
+        var campaign = bound.Definition;
+        var numbers = campaign.Variants.Select((variant, i) => (variant.Name, Number: (short)(i + 1))).ToList();
+        var bounds = Assignment.VariantBounds([.. campaign.Variants.Select(variant => variant.Weight)]);
+        return new RunPlan
+        {
+            CampaignId = campaignId,
+            CampaignVersion = version,
+            Purpose = campaign.Purpose,
+            Priority = campaign.Priority,
+            Include = Segments(bound, campaign.Audience.Include),
+            Exclude = Segments(bound, campaign.Audience.Exclude),
+            Channels = campaign.Channels,
+            Variants = [.. numbers.Select((variant, i) => new PlannedVariant(variant.Number, variant.Name, bounds[i]))],
+            Templates =
+            [
+                .. campaign.Variants.SelectMany(
+                    (variant, i) =>
+                        variant.Templates.Select(used => new BoundTemplate(
+                            (short)(i + 1),
+                            used.Key,
+                            used.Value,
+                            bound.Templates.First(template => template.TemplateId == used.Value).Version
+                        ))
+                ),
+            ],
+            Goal = campaign.Goal,
+            Caps = new FrequencyCaps(),
+            HoldoutBuckets = Assignment.HoldoutBuckets(campaign.Holdout),
+            HoldoutSalt = Assignment.HoldoutSalt(campaignId),
+            VariantSalt = Assignment.VariantSalt(campaignId),
+            ProductRisk = campaign.ProductRisk,
+            ConsumerCredit = campaign.ConsumerCredit,
+            UsesProfiling = bound.UsesProfiling,
+            Top = campaign.Audience.Top,
+            Budget = campaign.Budget,
+            PacePerHour = campaign.PacePerHour,
+            Approved = bound.Audience,
+        };
+    }
+
+    private static List<SegmentReference> Segments(Bound bound, IReadOnlyList<string> ids) =>
+        [.. ids.Select(id => bound.Segments.First(segment => segment.SegmentId == id))];
+
+    private static async Task<CampaignCalendar> CalendarAsync(
+        NpgsqlConnection connection,
+        Schedule schedule,
+        ContactHours hours
+    )
+    {
+        var named = schedule.Calendar is { } id ? await WorkingCalendars.FindAsync(connection, id) : null;
+        return new CampaignCalendar
+        {
+            From = schedule.From,
+            To = schedule.To,
+            Windows = schedule.Windows,
+            WorkingCalendar = named?.Calendar ?? new WorkingCalendar(),
+            Days = schedule.Days,
+            Hours = hours,
+        };
+    }
+}
