@@ -2,6 +2,7 @@ using Campaigns.Api.Auth;
 using Campaigns.Api.Edge;
 using Campaigns.Api.Endpoints;
 using Campaigns.Api.Jobs;
+using Campaigns.Audit;
 using Campaigns.Calendar;
 using Campaigns.Channels;
 using Campaigns.Customers;
@@ -47,6 +48,7 @@ internal static class CampaignsHost
         );
 
         // One line a module, leftmost first.
+        services.AddAudit();
         services.AddOperations();
         services.AddChannels(builder.Configuration);
         services.AddSingleton<WorkingCalendars>();
@@ -83,6 +85,7 @@ internal static class CampaignsHost
         app.MapJobDashboard();
         var api = app.MapGroup("/v1");
         api.MapKeys();
+        api.MapAudit();
         api.MapOperations();
         api.MapFields();
         api.MapCustomers();

@@ -25,8 +25,12 @@ public static class AuditLog
     ) =>
         connection.ExecuteAsync(
             """
-            INSERT INTO audit (at, actor, action, subject_kind, subject_id, detail)
-            VALUES (@at, @actor, @action, @subjectKind, @subjectId, @detail::jsonb)
+            WITH entry AS (
+                INSERT INTO audit (at, actor, action, subject_kind, subject_id, detail)
+                VALUES (@at, @actor, @action, @subjectKind, @subjectId, @detail::jsonb)
+                RETURNING seq
+            )
+            INSERT INTO audit_pending SELECT seq FROM entry
             """,
             new
             {

@@ -25,7 +25,7 @@ CREATE TABLE signing_key (
     key bytea NOT NULL
 );
 
--- Written in the transaction of the change it tells of; never updated. The chain is made by one appender.
+-- Written in the transaction of the change it tells of; never updated.
 CREATE TABLE audit (
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL,
@@ -37,6 +37,13 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_subject ON audit (subject_kind, subject_id, seq);
 
+-- Entries that wait for their place in the chain: seq has gaps and is not the order of commits, so no watermark over it
+-- would find them all.
+CREATE TABLE audit_pending (
+    seq bigint PRIMARY KEY
+);
+
+-- The chain, made by one appender: hash is over the hash before it and the entry.
 CREATE TABLE audit_link (
     position bigint PRIMARY KEY,
     seq bigint NOT NULL UNIQUE,
