@@ -1,7 +1,6 @@
 using Hangfire;
 using Hangfire.Dashboard;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -33,31 +32,20 @@ public static class HangfireEngineServices
         return options.Worker ? services.AddHostedService<ClockWatcher>() : services;
     }
 
-    /// <summary>Shows Hangfire's own dashboard: the campaigns' timetable, and what runs. It only shows; what changes a
-    /// campaign goes through the API.</summary>
+    /// <summary>Maps Hangfire's own dashboard: the campaigns' timetable, and what runs. It only shows; what changes a
+    /// campaign goes through the API. Open to whomever the returned endpoint is opened to.</summary>
     /// <param name="endpoints">Where to map.</param>
     /// <param name="path">Such as <c>/jobs</c>.</param>
-    /// <param name="allow">Whether this request may see it; asked for every one.</param>
-    public static IEndpointConventionBuilder MapHangfireDashboard(
-        this IEndpointRouteBuilder endpoints,
-        string path,
-        Func<HttpContext, Task<bool>> allow
-    )
+    public static IEndpointConventionBuilder MapHangfireDashboard(this IEndpointRouteBuilder endpoints, string path)
     {
         var dashboard = new DashboardOptions
         {
             Authorization = [],
-            AsyncAuthorization = [new Door(allow)],
             DashboardTitle = "Campaigns",
             DisplayStorageConnectionString = false,
             IsReadOnlyFunc = _ => true,
         };
         var store = endpoints.ServiceProvider.GetRequiredService<HangfireStore>();
         return endpoints.MapHangfireDashboard(path, dashboard, store.Storage);
-    }
-
-    private sealed class Door(Func<HttpContext, Task<bool>> allow) : IDashboardAsyncAuthorizationFilter
-    {
-        public Task<bool> AuthorizeAsync(DashboardContext context) => allow(context.GetHttpContext());
     }
 }

@@ -42,7 +42,7 @@ internal sealed class ApiKeyHandler(
             return AuthenticateResult.Fail("Two credentials.");
         }
 
-        var header = headers[0] ?? "";
+        var header = (TakesPasswords() ? KeyAsPassword.Read(headers[0]) : null) ?? headers[0] ?? "";
         if (!header.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase))
         {
             return AuthenticateResult.Fail("Not a bearer key.");
@@ -54,7 +54,7 @@ internal sealed class ApiKeyHandler(
 
     protected override Task HandleChallengeAsync(AuthenticationProperties properties)
     {
-        Response.Headers.WWWAuthenticate = "Bearer";
+        Response.Headers.WWWAuthenticate = TakesPasswords() ? KeyAsPassword.Challenge : "Bearer";
         return Problems.WriteAsync(Context, Problems.Unauthenticated(WhyNot()));
     }
 
@@ -79,6 +79,8 @@ internal sealed class ApiKeyHandler(
     }
 
     private bool TakesLinks() => Context.GetEndpoint()?.Metadata.GetMetadata<TakesSignedLinks>() is not null;
+
+    private bool TakesPasswords() => Context.GetEndpoint()?.Metadata.GetMetadata<KeyAsPassword>() is not null;
 
     private static AuthenticateResult Success(Actor actor)
     {
