@@ -73,6 +73,10 @@ TABLE audit_link
     CONSTRAINT audit_link_seq_key UNIQUE (seq)
     CREATE UNIQUE INDEX audit_link_seq_key ON public.audit_link USING btree (seq)
 
+TABLE audit_pending
+    seq bigint NOT NULL
+    CONSTRAINT audit_pending_pkey PRIMARY KEY (seq)
+
 TABLE business_clock
     singleton boolean NOT NULL DEFAULT true
     clock_offset interval NOT NULL DEFAULT '00:00:00'::interval
