@@ -50,16 +50,59 @@ internal static class Chunks
                 {
                     runKey,
                     size = (long)plan.ChunkSize,
-                    width = (long)plan.ChunkSize / SlicesPerChunk,
+                    width = Math.Max(1, (long)plan.ChunkSize / SlicesPerChunk),
                 }
             )
         ).AsList();
 
-    /// <summary>Writes the chunk rows, numbered from 1.</summary>
+    /// <summary>The waves of a run, by number.</summary>
+    public static async Task<IReadOnlyDictionary<int, Wave>> WavesAsync(NpgsqlConnection connection, int runKey)
+    {
+        var rows = await connection.QueryAsync<(int Number, short Channel, DateTimeOffset, DateTimeOffset, int? Next)>(
+            "SELECT wave, channel, opens_at, closes_at, next_wave FROM wave WHERE run_key = @runKey",
+            new { runKey }
+        );
+        return rows.Select(row => new Wave(row.Number, (Channel)row.Channel, row.Item3, row.Item4, row.Next))
+            .ToDictionary(wave => wave.Number);
+    }
+
+    /// <summary>Writes the chunk rows, numbered from 1. One that rolled to a later wave names its members, for the decisions
+    /// stay with the wave they were made for.</summary>
     public static async Task StoreAsync(
         NpgsqlConnection connection,
         int runKey,
-        IReadOnlyList<ChunkCut> chunks,
+        IReadOnlyList<PacedChunk> chunks,
+        CancellationToken cancellationToken
+    )
+    {
+        await CopyAsync(connection, runKey, chunks, cancellationToken);
+        var rolled = chunks
+            .Select((chunk, i) => (Chunk: chunk, Number: i + 1))
+            .Where(c => c.Chunk.Wave != c.Chunk.Cut.Wave);
+        await connection.ExecuteAsync(
+            """
+            UPDATE chunk c
+            SET wave = r.wave, low_key = NULL, high_key = NULL, members = ARRAY(
+                SELECT d.customer_key FROM decision d
+                WHERE d.run_key = c.run_key AND d.wave = c.wave AND d.variant = c.variant AND d.reason = 0
+                  AND d.customer_key BETWEEN c.low_key AND c.high_key
+                ORDER BY d.customer_key)
+            FROM unnest(@numbers, @waves) AS r (chunk, wave)
+            WHERE c.run_key = @runKey AND c.chunk = r.chunk
+            """,
+            new
+            {
+                runKey,
+                numbers = rolled.Select(c => c.Number).ToArray(),
+                waves = rolled.Select(c => c.Chunk.Wave).ToArray(),
+            }
+        );
+    }
+
+    private static async Task CopyAsync(
+        NpgsqlConnection connection,
+        int runKey,
+        IReadOnlyList<PacedChunk> chunks,
         CancellationToken cancellationToken
     )
     {
@@ -72,7 +115,7 @@ internal static class Chunks
         );
         for (var i = 0; i < chunks.Count; i++)
         {
-            var chunk = chunks[i];
+            var chunk = chunks[i].Cut;
             await writer.StartRowAsync(cancellationToken);
             await writer.WriteAsync(runKey, cancellationToken);
             await writer.WriteAsync(i + 1, cancellationToken);
@@ -82,7 +125,7 @@ internal static class Chunks
             await writer.WriteAsync(chunk.LowKey, cancellationToken);
             await writer.WriteAsync(chunk.HighKey, cancellationToken);
             await writer.WriteAsync((int)chunk.Touches, cancellationToken);
-            await writer.WriteAsync(chunk.DueAt, NpgsqlDbType.TimestampTz, cancellationToken);
+            await writer.WriteAsync(chunks[i].DueAt, NpgsqlDbType.TimestampTz, cancellationToken);
         }
 
         await writer.CompleteAsync(cancellationToken);

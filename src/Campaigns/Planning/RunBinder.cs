@@ -8,6 +8,8 @@ namespace Campaigns.Planning;
 /// <summary>Turns what was approved, and the bank's policy of this moment, into all that a run reads.</summary>
 internal static class RunBinder
 {
+    private const int MaxChunkSize = 1_000;
+
     public static async Task<(RunPlan Plan, CampaignCalendar Calendar)> BindAsync(
         NpgsqlConnection connection,
         string campaignId,
@@ -62,6 +64,7 @@ internal static class RunBinder
             Top = campaign.Audience.Top,
             Budget = campaign.Budget,
             PacePerHour = campaign.PacePerHour,
+            ChunkSize = Pace.ChunkSize(campaign.PacePerHour, MaxChunkSize),
             Approved = bound.Audience,
         };
     }

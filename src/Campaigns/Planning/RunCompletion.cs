@@ -43,7 +43,8 @@ public sealed class RunCompletion(NpgsqlDataSource dataSource)
         var plan = run.ReadPlan();
         // Read first: PostgreSQL uses no parallel workers in a statement that writes.
         var ledger = await CountAsync(connection, run.RunKey, RunTable.Name(run.RunKey));
-        var chunks = await Chunks.CutAsync(connection, run.RunKey, plan);
+        var cut = await Chunks.CutAsync(connection, run.RunKey, plan);
+        var chunks = Pace.Spread(cut, plan.PacePerHour, await Chunks.WavesAsync(connection, run.RunKey));
 
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await StoreCountsAsync(connection, run.RunKey, ledger);

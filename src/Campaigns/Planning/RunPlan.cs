@@ -51,7 +51,7 @@ public sealed record RunPlan
     /// <summary>How large an audience was approved; null for any.</summary>
     public AudienceBounds? Approved { get; init; }
 
-    /// <summary>Most touches of a chunk; 500 to 2,000.</summary>
+    /// <summary>Touches of a chunk: at most this and a quarter; 1 to 2,000.</summary>
     public int ChunkSize { get; init; } = 1_000;
 }
 
