@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -69,6 +70,7 @@ internal sealed class Ledger : IDisposable
     private readonly List<long> _index = [];
     private readonly Dictionary<(string Channel, Outcome Outcome), (long Requests, long Items)> _counts = [];
     private readonly ArrayBufferWriter<byte> _buffer = new(64 * 1024);
+    private readonly Utf8JsonWriter _writer;
     private long _count;
     private long _length;
 
@@ -89,6 +91,7 @@ internal sealed class Ledger : IDisposable
         }
 
         _file = new FileStream(_path, options);
+        _writer = new Utf8JsonWriter(_buffer, new JsonWriterOptions { Encoder = Wire.Json.Encoder });
         Recover();
     }
 
@@ -120,43 +123,26 @@ internal sealed class Ledger : IDisposable
         lock (_lock)
         {
             _buffer.ResetWrittenCount();
-            var real = DateTimeOffset.UtcNow;
-            var lines = new List<long>();
+            var request = new LineOfRequest(at, DateTimeOffset.UtcNow, channel, key, providerId, code, posted);
+            var count = 0;
             var seen = new HashSet<Outcome>();
             foreach (var item in items)
             {
-                lines.Add(_length + _buffer.WrittenCount);
-                Write(
-                    new LedgerEntry(
-                        _count + lines.Count,
-                        at,
-                        real,
-                        channel,
-                        key,
-                        item.Address,
-                        Hash(item.Address),
-                        providerId,
-                        item.Content,
-                        item.Outcome,
-                        code,
-                        item.Fate,
-                        posted
-                    )
-                );
+                if ((_count + count) % IndexEvery == 0)
+                {
+                    _index.Add(_length + _buffer.WrittenCount);
+                }
+
+                request.Write(_writer, _count + ++count, item);
+                _writer.Flush();
+                _writer.Reset();
+                _buffer.Write("\n"u8);
                 Tally(channel, item.Outcome, seen.Add(item.Outcome));
             }
 
             _file.Write(_buffer.WrittenSpan);
             _length += _buffer.WrittenCount;
-            for (var index = 0; index < lines.Count; index++)
-            {
-                if ((_count + index) % IndexEvery == 0)
-                {
-                    _index.Add(lines[index]);
-                }
-            }
-
-            Interlocked.Add(ref _count, lines.Count);
+            Interlocked.Add(ref _count, count);
         }
     }
 
@@ -192,22 +178,21 @@ internal sealed class Ledger : IDisposable
     }
 
     /// <summary>Entries after number <paramref name="after"/>.</summary>
-    internal IEnumerable<LedgerEntry> Entries(long after, int limit) =>
-        Lines(after, limit).Select(line => JsonSerializer.Deserialize<LedgerEntry>(line, Wire.Json)!);
+    internal IEnumerable<LedgerEntry> Entries(long after, int limit) => Lines(after, limit).Select(Entry);
+
+    internal static LedgerEntry Entry(string line) => JsonSerializer.Deserialize<LedgerEntry>(line, Wire.Json)!;
+
+    /// <summary>Whether a line is of that channel, told without reading it whole.</summary>
+    internal static bool IsOf(string line, string channel) =>
+        line.Contains($"\"channel\":\"{channel}\"", StringComparison.Ordinal);
 
     internal static string Hash(string address) =>
         Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(address))[..16]);
 
-    public void Dispose() => _file.Dispose();
-
-    private void Write(LedgerEntry entry)
+    public void Dispose()
     {
-        using (var writer = new Utf8JsonWriter(_buffer, new JsonWriterOptions { Encoder = Wire.Json.Encoder }))
-        {
-            JsonSerializer.Serialize(writer, entry, Wire.Json);
-        }
-
-        _buffer.Write("\n"u8);
+        _writer.Dispose();
+        _file.Dispose();
     }
 
     private void Tally(string channel, Outcome outcome, bool firstOfRequest)
@@ -245,18 +230,69 @@ internal sealed class Ledger : IDisposable
         _length = start;
         _file.SetLength(start);
         _file.Position = start;
-        string? last = null;
-        var seen = new HashSet<Outcome>();
-        foreach (var entry in Entries(0, int.MaxValue))
+        var (last, seen) = ("", new HashSet<Outcome>());
+        foreach (var line in Lines(0, int.MaxValue))
         {
-            var request = $"{entry.Channel}\n{entry.RequestKey}\n{entry.Real:O}";
+            var (channel, outcome) = (Member(line, "channel"), Enum.Parse<Outcome>(Member(line, "outcome"), true));
+            var request = $"{channel}\n{Member(line, "requestKey")}\n{Member(line, "real")}";
             if (request != last)
             {
                 seen.Clear();
                 last = request;
             }
 
-            Tally(entry.Channel, entry.Outcome, seen.Add(entry.Outcome));
+            Tally(channel, outcome, seen.Add(outcome));
         }
     }
+
+    /// <summary>A member's text without reading the line whole; quotes within a text are escaped, so it cannot be found
+    /// in one.</summary>
+    private static string Member(string line, string name)
+    {
+        var start = line.IndexOf($"\"{name}\":\"", StringComparison.Ordinal);
+        if (start < 0)
+        {
+            return "";
+        }
+
+        start += name.Length + 4;
+        return line[start..line.IndexOf('"', start)];
+    }
+}
+
+/// <summary>What the lines of one request have in common, encoded once.</summary>
+internal sealed class LineOfRequest(
+    DateTimeOffset at,
+    DateTimeOffset real,
+    string channel,
+    string? key,
+    string? providerId,
+    string? code,
+    bool posted
+)
+{
+    private readonly string _at = at.ToString("O", CultureInfo.InvariantCulture);
+    private readonly string _real = real.ToString("O", CultureInfo.InvariantCulture);
+
+    internal void Write(Utf8JsonWriter writer, long number, in LedgerItem item)
+    {
+        writer.WriteStartObject();
+        writer.WriteNumber("n"u8, number);
+        writer.WriteString("at"u8, _at);
+        writer.WriteString("real"u8, _real);
+        writer.WriteString("channel"u8, channel);
+        writer.WriteString("requestKey"u8, key);
+        writer.WriteString("address"u8, item.Address);
+        writer.WriteString("addressHash"u8, Ledger.Hash(item.Address));
+        writer.WriteString("providerId"u8, providerId);
+        writer.WriteString("content"u8, item.Content);
+        writer.WriteString("outcome"u8, Name(item.Outcome));
+        writer.WriteString("code"u8, code);
+        writer.WriteString("fate"u8, Name(item.Fate));
+        writer.WriteBoolean("posted"u8, posted);
+        writer.WriteEndObject();
+    }
+
+    private static string Name<T>(T value)
+        where T : struct, Enum => JsonNamingPolicy.CamelCase.ConvertName(value.ToString());
 }

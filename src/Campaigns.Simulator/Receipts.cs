@@ -190,14 +190,14 @@ internal sealed class ReceiptRunner(
         var end = ledger.Count;
         while (read < end && (_retries.Count < MostRetries || _mass.Id is not null))
         {
-            var page = ledger.Entries(read, (int)Math.Min(Page, end - read)).ToList();
-            var due = page.TakeWhile(entry => entry.Channel != channel || flush || IsDue(entry)).ToList();
-            await take([.. due.Where(entry => entry.Channel == channel && Receives(entry))]);
-            read += due.Count;
-            if (due.Count < page.Count)
+            var (due, next) = Due(channel, read, (int)Math.Min(Page, end - read), flush);
+            await take(due);
+            if (next == read)
             {
                 break;
             }
+
+            read = next;
         }
 
         if (channel == Channels.WeChat)
@@ -206,6 +206,32 @@ internal sealed class ReceiptRunner(
         }
 
         return read;
+    }
+
+    /// <summary>What is due of a page, and the last line before what is not; no more is read than that.</summary>
+    private (List<LedgerEntry> Due, long Read) Due(string channel, long read, int limit, bool flush)
+    {
+        var due = new List<LedgerEntry>();
+        foreach (var line in ledger.Lines(read, limit))
+        {
+            if (Ledger.IsOf(line, channel))
+            {
+                var entry = Ledger.Entry(line);
+                if (!flush && !IsDue(entry))
+                {
+                    break;
+                }
+
+                if (Receives(entry))
+                {
+                    due.Add(entry);
+                }
+            }
+
+            read++;
+        }
+
+        return (due, read);
     }
 
     private static bool Receives(LedgerEntry entry) =>
@@ -248,9 +274,12 @@ internal sealed class ReceiptRunner(
         await Parallel.ForEachAsync(
             posts,
             new ParallelOptions { MaxDegreeOfParallelism = 4 },
-            async (post, _) => await PostAsync(() => poster.PostReportsAsync(post), Channels.Sms)
+            async (post, _) => await PostAsync(() => poster.PostReportsAsync([.. post, .. strangers]), Channels.Sms)
         );
     }
+
+    private SmsReport Stranger(int number) =>
+        new($"1990000{number:0000}", clock.Now, clock.Now, true, $"{number}^9", $"stranger-{number}");
 
     private async Task WeChatAsync(List<LedgerEntry> entries)
     {

@@ -1,6 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
-
 namespace Campaigns.Simulator;
 
 /// <summary>What the provider does with a request. Those from <see cref="Slow"/> on accept it first; the others do if
@@ -109,6 +106,9 @@ public sealed record ReceiptScript
     /// <summary>How often each is posted.</summary>
     public int Repeat { get; init; } = 1;
 
+    /// <summary>How many of messages that were never sent are in each post.</summary>
+    public int Unknown { get; init; }
+
     /// <summary>Whether those of one post are out of order.</summary>
     public bool Shuffle { get; init; }
 
@@ -151,8 +151,13 @@ public sealed record Script
     /// <summary>In [0, 1), the same for the same parts.</summary>
     internal double Draw(params ReadOnlySpan<string?> parts)
     {
-        var hash = SHA256.HashData(Encoding.UTF8.GetBytes($"{Seed}\n{string.Join('\n', parts)}"));
-        return (BitConverter.ToUInt64(hash) >> 11) * (1.0 / (1UL << 53));
+        var hash = (ulong)Seed;
+        foreach (var part in parts)
+        {
+            hash = StableHash.Of(part, hash);
+        }
+
+        return (hash >> 11) * (1.0 / (1UL << 53));
     }
 }
 

@@ -91,6 +91,18 @@ public sealed class SimulatorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Reports_messages_that_were_never_sent_when_scripted()
+    {
+        await _simulator.ScriptAsync(
+            new Script { Receipts = Sms(new ReceiptScript { DelaySeconds = 0, Unknown = 2 }) }
+        );
+        var request = Request(3);
+        await Aliyun().SendAsync(request, default);
+
+        Assert.Equal(2, (await ReceiptsAsync(5)).Count(receipt => receipt.RequestKey != request.Key));
+    }
+
+    [Fact]
     public async Task Receipts_come_when_business_time_has_passed()
     {
         await _simulator.ScriptAsync(new Script { Receipts = Sms(new ReceiptScript { DelaySeconds = 86_400 }) });
