@@ -268,6 +268,7 @@ internal sealed class ReceiptRunner(
             new Random(script.Script.Seed).Shuffle(reports);
         }
 
+        var strangers = Enumerable.Range(0, receipts.Unknown).Select(Stranger).ToArray();
         var posts = Enumerable
             .Repeat(reports.Chunk(Math.Max(1, receipts.Batch)), receipts.Repeat)
             .SelectMany(post => post);
