@@ -89,6 +89,7 @@ internal static class CampaignsHost
         api.MapOperations();
         api.MapFields();
         api.MapCustomers();
+        api.MapImports();
         api.MapEvents();
         api.MapSegments();
         api.MapTemplates();

@@ -23,7 +23,9 @@ public sealed class AddressVault : IDisposable
 
     private readonly Dictionary<short, ThreadLocal<AesGcm>> _ciphers;
     private readonly byte[] _lookupKey;
-    private readonly short _current;
+
+    /// <summary>The key that new addresses are encrypted with.</summary>
+    internal short CurrentKey { get; }
 
     /// <param name="keys">Keys of 32 bytes by id; new addresses are encrypted with the highest id.</param>
     /// <param name="lookupKey">At least 32 bytes. It can never change: stored hashes would not be found again.</param>
@@ -44,7 +46,7 @@ public sealed class AddressVault : IDisposable
             // An AesGcm is not made to be shared by threads.
             key => new ThreadLocal<AesGcm>(() => new AesGcm(key.Value, TagBytes), trackAllValues: true)
         );
-        _current = keys.Keys.Max();
+        CurrentKey = keys.Keys.Max();
         _lookupKey = lookupKey;
     }
 
@@ -76,7 +78,7 @@ public sealed class AddressVault : IDisposable
         var sealedBytes = new byte[NonceBytes + plain.Length + TagBytes];
         var nonce = sealedBytes.AsSpan(0, NonceBytes);
         RandomNumberGenerator.Fill(nonce);
-        _ciphers[_current]
+        _ciphers[CurrentKey]
             .Value!.Encrypt(
                 nonce,
                 plain,
@@ -84,7 +86,7 @@ public sealed class AddressVault : IDisposable
                 sealedBytes.AsSpan(NonceBytes + plain.Length),
                 [(byte)channel]
             );
-        return new SealedAddress(_current, sealedBytes, Lookup(channel, address));
+        return new SealedAddress(CurrentKey, sealedBytes, Lookup(channel, address));
     }
 
     /// <summary>The keyed hash under which a normalised address is stored.</summary>

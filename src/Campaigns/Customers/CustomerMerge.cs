@@ -326,5 +326,5 @@ internal sealed class CustomerMerge(
 
     private static string Comma(IEnumerable<string> columns) => string.Concat(columns.Select(column => $", {column}"));
 
-    private static string Name(Channel channel) => channel.ToString().ToLowerInvariant();
+    internal static string Name(Channel channel) => channel.ToString().ToLowerInvariant();
 }

@@ -79,10 +79,10 @@ public enum ConsentState
 }
 
 /// <summary>Whether and where a channel reaches a customer.</summary>
-/// <param name="Address">Masked; null where there is none.</param>
 /// <param name="Shared">The address belongs to another customer, who gets what is sent to it.</param>
 /// <param name="Marketing">By the newest grant or refusal.</param>
-public sealed record ChannelReach(Channel Channel, string? Address, bool Shared, ConsentState Marketing);
+/// <param name="Address">Masked; null where there is none.</param>
+public sealed record ChannelReach(Channel Channel, bool Shared, ConsentState Marketing, string? Address = null);
 
 /// <summary>A customer as shown.</summary>
 /// <param name="Id">The bank's own id.</param>
@@ -99,15 +99,17 @@ public sealed record Customer(
     string Zone,
     IReadOnlyList<Channel> PreferredChannels,
     IReadOnlyList<PreferredSlot> PreferredSlots,
-    DateOnly? BirthDate,
-    short? RiskRating,
-    DateOnly? RiskRatedUntil,
     bool Student,
     IReadOnlyList<ChannelReach> Channels,
     bool PersonalisationOff,
     bool SensitiveConsent,
     DateTimeOffset UpdatedAt
-);
+)
+{
+    public DateOnly? BirthDate { get; init; }
+    public short? RiskRating { get; init; }
+    public DateOnly? RiskRatedUntil { get; init; }
+}
 
 /// <summary>One customer of a batch.</summary>
 public sealed record CustomerEntry(string Id, CustomerProfile Profile);

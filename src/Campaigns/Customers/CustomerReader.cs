@@ -78,24 +78,26 @@ internal sealed class CustomerReader(NpgsqlDataSource dataSource, AddressVault v
                 Zone,
                 [.. Preferences()],
                 [.. Enum.GetValues<PreferredSlot>().Where(slot => (PreferredSlots & (short)slot) != 0)],
-                BirthDate,
-                RiskRating,
-                RiskRatedUntil,
                 Student,
                 [.. Enum.GetValues<Channel>().Select(channel => Reach(channel, addresses.GetValueOrDefault(channel)))],
                 PersonalisationOff,
                 SensitiveConsent,
                 UpdatedAt
-            );
+            )
+            {
+                BirthDate = BirthDate,
+                RiskRating = RiskRating,
+                RiskRatedUntil = RiskRatedUntil,
+            };
 
         private ChannelReach Reach(Channel channel, string? address) =>
             new(
                 channel,
-                address is null ? null : AddressForms.Mask(channel, address),
                 (Shared & channel.Bit()) != 0,
                 (OptedOut & channel.Bit()) != 0 ? ConsentState.Refused
                     : (Consented & channel.Bit()) != 0 ? ConsentState.Granted
-                    : ConsentState.None
+                    : ConsentState.None,
+                address is null ? null : AddressForms.Mask(channel, address)
             );
 
         private IEnumerable<Channel> Preferences()

@@ -1,3 +1,4 @@
+using Campaigns.Customers.Import;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -14,5 +15,9 @@ public static class CustomersModule
             .AddSingleton<Fields>()
             .AddSingleton<CustomerRegister>()
             .AddSingleton<Consents>()
-            .AddSingleton<EventIntake>();
+            .AddSingleton<EventIntake>()
+            .AddSingleton<ImportMappings>()
+            .AddSingleton<CustomerImport>()
+            .AddSingleton<ImportMerger>()
+            .AddHostedService(provider => provider.GetRequiredService<ImportMerger>());
 }

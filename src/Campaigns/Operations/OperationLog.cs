@@ -20,10 +20,7 @@ public enum OperationState
 /// <param name="Kind">What work, such as <c>import</c>.</param>
 /// <param name="SubjectId">What it is about.</param>
 /// <param name="Actor">Who asked for it.</param>
-/// <param name="Done">So many of <paramref name="Total"/>.</param>
-/// <param name="Total">Null while unknown.</param>
-/// <param name="Result">What came of it; set once it has succeeded.</param>
-/// <param name="Failure">Why it failed; set once it has.</param>
+/// <param name="Done">So many of the total.</param>
 public sealed record Operation(
     string Id,
     string Kind,
@@ -31,12 +28,19 @@ public sealed record Operation(
     string Actor,
     OperationState State,
     long Done,
-    long? Total,
-    JsonElement? Result,
-    OperationFailure? Failure,
-    DateTimeOffset StartedAt,
-    DateTimeOffset? FinishedAt
-);
+    DateTimeOffset StartedAt
+)
+{
+    /// <summary>Null while unknown.</summary>
+    public long? Total { get; init; }
+
+    /// <summary>What came of it; set once it has succeeded.</summary>
+    public JsonElement? Result { get; init; }
+
+    /// <summary>Why it failed; set once it has.</summary>
+    public OperationFailure? Failure { get; init; }
+    public DateTimeOffset? FinishedAt { get; init; }
+}
 
 /// <summary>Why long work failed.</summary>
 /// <param name="Type">A stable slug.</param>
@@ -164,21 +168,16 @@ public sealed class OperationLog(NpgsqlDataSource dataSource)
         public Operation Show()
         {
             var state = Enum.Parse<OperationState>(State, ignoreCase: true);
-            return new(
-                OperationId,
-                Kind,
-                SubjectId,
-                Actor,
-                state,
-                Done,
-                Total,
-                state == OperationState.Succeeded ? JsonElement.Parse(Result!) : null,
-                state == OperationState.Failed
-                    ? JsonSerializer.Deserialize<OperationFailure>(Result!, ProductJson.Options)
-                    : null,
-                StartedAt,
-                FinishedAt
-            );
+            return new(OperationId, Kind, SubjectId, Actor, state, Done, StartedAt)
+            {
+                Total = Total,
+                Result = state == OperationState.Succeeded ? JsonElement.Parse(Result!) : null,
+                Failure =
+                    state == OperationState.Failed
+                        ? JsonSerializer.Deserialize<OperationFailure>(Result!, ProductJson.Options)
+                        : null,
+                FinishedAt = FinishedAt,
+            };
         }
     }
 }

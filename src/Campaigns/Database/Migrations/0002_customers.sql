@@ -119,18 +119,20 @@ CREATE TABLE import_mapping (
 CREATE TABLE import_batch (
     batch bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     operation_id text NOT NULL UNIQUE,
+    mapping_id text NOT NULL,
     digest bytea NOT NULL,
-    actor text NOT NULL,
-    scope jsonb NOT NULL,
+    scope jsonb NOT NULL,                 -- what the rows say, and of which fields
     rows bigint NOT NULL,
+    last_line bigint NOT NULL,
     merged_through bigint NOT NULL DEFAULT 0,
     created bigint NOT NULL DEFAULT 0,
     updated bigint NOT NULL DEFAULT 0,
     unchanged bigint NOT NULL DEFAULT 0,
+    refused bigint NOT NULL DEFAULT 0,    -- of customers who were erased
     error_count bigint NOT NULL,
     errors jsonb NOT NULL,
     leased_until timestamptz,
     finished_at timestamptz
 );
-CREATE INDEX import_batch_digest ON import_batch (digest);
+CREATE INDEX import_batch_mapping ON import_batch (mapping_id, batch);
 CREATE INDEX import_batch_open ON import_batch (batch) WHERE finished_at IS NULL;

@@ -1,0 +1,125 @@
+using System.Text;
+using Campaigns.Access;
+using Campaigns.Customers;
+using Campaigns.Customers.Import;
+using Campaigns.Operations;
+using Campaigns.Tests.Support;
+using Dapper;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Campaigns.Tests.Customers;
+
+public sealed class ImportMergeTests
+{
+    [Fact]
+    public async Task What_a_dead_node_left_half_merged_is_taken_up_by_another()
+    {
+        await using var bank = await TestBank.OpenAsync();
+        var import = await WithMappingAsync(bank);
+        // Held by somebody else, so that the node stands still in its second chunk and can be killed there.
+        await bank.SaysAsync(Given.Grant("c-30000"));
+        await using var connection = await bank.DataSource.OpenConnectionAsync();
+        await using var held = await connection.BeginTransactionAsync();
+        await connection.ExecuteAsync("SELECT FROM customer WHERE customer_id = 'c-30000' FOR UPDATE");
+        var operation = await ReceiveAsync(import, Rows(45_000));
+        using var death = new CancellationTokenSource();
+        var node = Merger(bank, import).MergeNextAsync(death.Token);
+        await Eventually.BeTrueAsync(
+            async () => await DoneAsync(bank, operation) == 19_999,
+            "the first chunk is merged"
+        );
+        await death.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => node);
+        await held.RollbackAsync();
+
+        var other = Merger(bank, import);
+        Assert.False(await other.MergeNextAsync(default), "The lease has not run out.");
+        await connection.ExecuteAsync("UPDATE import_batch SET leased_until = clock_timestamp()");
+        Assert.True(await other.MergeNextAsync(default));
+
+        var finished = (await new OperationLog(bank.DataSource).GetAsync(TestBank.Backend, operation, default)).Value;
+        Assert.Equal((OperationState.Succeeded, 45_000L), (finished.State, finished.Done));
+        Assert.Equal(44_999, finished.Result!.Value.GetProperty("created").GetInt32());
+        Assert.Equal(45_000, await bank.ScalarAsync<int>("SELECT count(*)::int FROM contact"));
+    }
+
+    [Fact]
+    public async Task Rows_that_a_crash_of_the_database_took_are_not_called_imported()
+    {
+        await using var bank = await TestBank.OpenAsync();
+        var import = await WithMappingAsync(bank);
+        var operation = await ReceiveAsync(import, Rows(10));
+        await using var connection = await bank.DataSource.OpenConnectionAsync();
+        var table = await connection.ExecuteScalarAsync<string>(
+            "SELECT relname FROM pg_class WHERE relname LIKE 'import_rows_%' AND relkind = 'r'"
+        );
+        // What PostgreSQL itself does to an unlogged table when it recovers.
+        await connection.ExecuteAsync($"TRUNCATE {table}");
+
+        Assert.True(await Merger(bank, import).MergeNextAsync(default));
+
+        var finished = (await new OperationLog(bank.DataSource).GetAsync(TestBank.Backend, operation, default)).Value;
+        Assert.Equal("import-interrupted", finished.Failure?.Type);
+        var again = await ReceiveAsync(import, Rows(10));
+        Assert.True(await Merger(bank, import).MergeNextAsync(default));
+        Assert.Equal(10, await DoneAsync(bank, again));
+    }
+
+    [Fact]
+    public async Task Addresses_that_rows_share_belong_to_the_first()
+    {
+        await using var bank = await TestBank.OpenAsync();
+        var import = await WithMappingAsync(bank, new ImportColumn { Column = "balance", To = ImportTarget.PushId });
+        await bank.PutAsync("known", Given.Profile(pushId: "push-7"));
+        var rows = string.Concat(Enumerable.Range(0, 30_000).Select(n => $"c-{n},push-{n % 20_000}\n"));
+
+        await ReceiveAsync(import, rows);
+        Assert.True(await Merger(bank, import).MergeNextAsync(default));
+
+        Assert.Equal(10_001, await bank.ScalarAsync<int>("SELECT count(*)::int FROM contact WHERE shared = 4"));
+        Assert.Equal(
+            0,
+            await bank.ScalarAsync<int>(
+                """
+                SELECT count(*)::int FROM contact AS k JOIN address AS a USING (customer_key)
+                WHERE (k.shared = 4) <> (
+                    a.customer_key > (SELECT min(b.customer_key) FROM address AS b WHERE (b.channel, b.lookup) = (a.channel, a.lookup))
+                )
+                """
+            )
+        );
+    }
+
+    private static string Rows(int count) => string.Concat(Enumerable.Range(0, count).Select(n => $"c-{n},{n}\n"));
+
+    private static async Task<CustomerImport> WithMappingAsync(TestBank bank, ImportColumn? column = null)
+    {
+        await bank.WithFieldAsync("balance", FieldType.Number);
+        var mappings = new ImportMappings(bank.DataSource);
+        var mapping = ImportSteps.IdAndBalance;
+        await mappings.PutAsync(
+            TestBank.Backend,
+            "bank",
+            column is null ? mapping : mapping with { Columns = [column] },
+            default
+        );
+        return new CustomerImport(bank.DataSource, TestBank.Vault, mappings);
+    }
+
+    private static ImportMerger Merger(TestBank bank, CustomerImport import) =>
+        new(bank.DataSource, import, NullLogger<ImportMerger>.Instance);
+
+    private static async Task<string> ReceiveAsync(CustomerImport import, string rows)
+    {
+        var body = new MemoryStream(Encoding.UTF8.GetBytes("id,balance\n" + rows));
+        var result = await import.ReceiveAsync(
+            new Actor("key:backend", Role.Backend),
+            new CustomerFile("bank", body, null, null),
+            default
+        );
+        return result.Value.Id;
+    }
+
+    private static Task<long> DoneAsync(TestBank bank, string operation) =>
+        bank.ScalarAsync<long>("SELECT done FROM operation WHERE operation_id = @operation", new { operation });
+}
