@@ -12,7 +12,8 @@ public sealed record SegmentReference(string SegmentId, int? Version = null);
 /// A boolean SQL expression in brackets, never null, over the aliases <c>c</c> (a row of <c>customer</c>) and <c>k</c> (its
 /// row of <c>contact</c>). Conditions on events and uploaded lists are uncorrelated sub-selects over the keys from
 /// <c>@low</c> (included) to <c>@high</c> (excluded), hashed once a statement, so the statement must ask for no customer
-/// outside them. It is as fast as it should be where a part has up to some 100,000 keys, or <c>work_mem</c> is 64 MB.
+/// outside them, and should bound the keys of both <c>c</c> and <c>k</c> by them. A hash fits into <c>work_mem</c> as it
+/// comes (4 MB) up to some 200,000 keys; where it does not, the statement is quadratic.
 /// The caller binds <c>@as_of timestamptz</c>, <c>@low bigint</c> and <c>@high bigint</c> beside the parameters.
 /// </param>
 /// <param name="Parameters">Every value of the rules; none of them is ever part of the condition's text.</param>

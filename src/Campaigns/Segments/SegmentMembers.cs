@@ -26,6 +26,12 @@ public sealed partial class SegmentMembers(NpgsqlDataSource dataSource, SegmentO
     /// <summary>Keys asked for in one statement: its hashed sub-selects fit in <c>work_mem</c>.</summary>
     private const long KeysPerPart = 100_000;
 
+    // PostgreSQL carries no range from one side of a join to the other: without the second, each part reads all contacts.
+    private const string Part = """
+        FROM customer c JOIN contact k USING (customer_key)
+        WHERE c.customer_key >= @low AND c.customer_key < @high AND k.customer_key >= @low AND k.customer_key < @high
+        """;
+
     private readonly DateTimeZone _zone = options.DateTimeZone;
 
     /// <summary>Counts the members.</summary>
@@ -51,8 +57,7 @@ public sealed partial class SegmentMembers(NpgsqlDataSource dataSource, SegmentO
         {
             await using var command = reading.Command(
                 $"""
-                SELECT count(*) FROM customer c JOIN contact k USING (customer_key)
-                WHERE c.customer_key >= @low AND c.customer_key < @high AND {rule.Condition}
+                SELECT count(*) {Part} AND {rule.Condition}
                 """,
                 rule.Parameters,
                 low,
@@ -87,8 +92,7 @@ public sealed partial class SegmentMembers(NpgsqlDataSource dataSource, SegmentO
         {
             await using var command = reading.Command(
                 $"""
-                SELECT c.customer_id FROM customer c JOIN contact k USING (customer_key)
-                WHERE c.customer_key >= @low AND c.customer_key < @high AND {rule.Condition}
+                SELECT c.customer_id {Part} AND {rule.Condition}
                 ORDER BY c.customer_key LIMIT {limit - ids.Count}
                 """,
                 rule.Parameters,

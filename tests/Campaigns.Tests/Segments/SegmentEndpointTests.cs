@@ -114,6 +114,15 @@ public sealed class SegmentEndpointTests(SegmentEndpointTests.Api api) : IClassF
     }
 
     [Fact]
+    public async Task A_field_keeps_its_type_while_a_segment_names_it()
+    {
+        await Marketer.PutAsync("/v1/fields/branch", new { type = "text" }).ReadAsync<JsonElement>();
+        await PutAsync("by-branch", """{"name": "x", "rule": {"field": "branch", "op": "isSet"}}""");
+
+        await Marketer.PutAsync("/v1/fields/branch", new { type = "number" }).RefusedAsync(409, "field-in-use");
+    }
+
+    [Fact]
     public async Task Segments_are_listed_page_after_page()
     {
         foreach (var id in new[] { "zz-1", "zz-2", "zz-3" })
