@@ -3,6 +3,7 @@ using Campaigns.Access;
 using Campaigns.Api.Auth;
 using Campaigns.Api.Edge;
 using Campaigns.Customers;
+using Campaigns.Outcomes;
 using Campaigns.Results;
 
 namespace Campaigns.Api.Endpoints;
@@ -46,7 +47,8 @@ internal static class EventEndpoints
                 async (EventsBody body, Actor actor, EventIntake module, CancellationToken cancellationToken) =>
                 {
                     var entries = body.Events.Select(item => item.Entry).ToArray();
-                    var result = await module.RecordAsync(actor, entries, also: null, cancellationToken);
+                    var result = await module.RecordAsync(actor, entries, 
+                        (connection, batch, now) => Conversions.CountAsync(connection, batch.Stored, now, cancellationToken), cancellationToken);
                     return BatchAnswer.Of(Items(result)).ToHttp();
                 }
             )

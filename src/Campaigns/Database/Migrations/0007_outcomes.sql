@@ -46,7 +46,8 @@ CREATE TABLE reply (
     PRIMARY KEY (source, reply_id)
 );
 
--- An event that counts for a run: engagements of a touch, conversions of either arm. arm: 0 treated, 1 held out.
+-- An event that counts for a run: engagements of a touch, and every goal event of either arm inside the customer's own
+-- period. arm: 0 treated, 1 held out.
 CREATE TABLE engagement (
     run_key integer NOT NULL,
     customer_key bigint NOT NULL,
@@ -64,9 +65,29 @@ CREATE TABLE conversion (
     event_source smallint NOT NULL,
     event_id text NOT NULL,
     occurred_at timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL,
     amount numeric(20, 4),
-    reversed_at timestamptz,
+    currency text,
+    reversed_at timestamptz,              -- when we learnt of it
+    counted boolean NOT NULL DEFAULT false, -- not reversed, and the customer's first where only the first counts
     PRIMARY KEY (run_key, customer_key, event_source, event_id)
+);
+CREATE INDEX conversion_customer ON conversion (customer_key);
+CREATE INDEX run_goal ON run ((plan #>> '{goal,event}')) WHERE planned_at IS NOT NULL;
+
+-- What takes an event of the same source and customer back; it may come first.
+CREATE TABLE reversal (
+    customer_key bigint NOT NULL,
+    event_source smallint NOT NULL,
+    event_id text NOT NULL,               -- of the event that is taken back
+    recorded_at timestamptz NOT NULL,
+    PRIMARY KEY (customer_key, event_source, event_id)
+);
+
+-- Runs whose goal events from before they were planned are counted.
+CREATE TABLE counted_run (
+    run_key integer PRIMARY KEY,
+    counted_at timestamptz NOT NULL
 );
 
 -- Changes to counters, logged with what caused them and folded a moment later.

@@ -1,0 +1,98 @@
+using System.Text.Json;
+using Campaigns.Access;
+using Campaigns.Api.Auth;
+using Campaigns.Api.Edge;
+using Campaigns.Customers;
+using Campaigns.Outcomes;
+using Campaigns.Results;
+
+namespace Campaigns.Api.Endpoints;
+
+/// <summary>An event that campaigns are for.</summary>
+public sealed record ConversionItem
+{
+    /// <summary>Who says so, such as <c>core-bank</c>; a partner says its own id.</summary>
+    public required string Source { get; init; }
+
+    /// <summary>The source's own id of it: sent again, it changes nothing.</summary>
+    public required string Id { get; init; }
+    public required string CustomerId { get; init; }
+
+    /// <summary>The event that goals name, such as <c>deposit.opened</c>.</summary>
+    public required string Name { get; init; }
+    public required DateTimeOffset OccurredAt { get; init; }
+
+    /// <summary>Its value.</summary>
+    public decimal? Amount { get; init; }
+
+    /// <summary>ISO 4217.</summary>
+    public string? Currency { get; init; }
+
+    /// <summary>Id of an earlier conversion of the same source and customer that this one takes back; it may come
+    /// first.</summary>
+    public string? Reverses { get; init; }
+
+    internal EventEntry Entry =>
+        new(
+            Source,
+            Id,
+            CustomerId,
+            Name,
+            OccurredAt,
+            Amount,
+            Currency,
+            Reverses is null
+                ? null
+                : new Dictionary<string, JsonElement>
+                {
+                    [Conversions.Reverses] = JsonSerializer.SerializeToElement(Reverses),
+                }
+        );
+}
+
+/// <summary>Up to 1,000 conversions.</summary>
+public sealed record ConversionsBody
+{
+    public required IReadOnlyList<ConversionItem> Conversions { get; init; }
+}
+
+internal static class ConversionEndpoints
+{
+    internal static void MapConversions(this IEndpointRouteBuilder app) =>
+        app.MapPost(
+                "/conversions",
+                async (ConversionsBody body, Actor actor, EventIntake module, CancellationToken cancellationToken) =>
+                    BatchAnswer.Of(await RecordAsync(body, actor, module, cancellationToken)).ToHttp()
+            )
+            .RequireRole(Role.Backend, Role.Partner)
+            .WithTags("Conversions")
+            .WithName("recordConversions")
+            .WithSummary("Record up to 1,000 conversions and reversals")
+            .WithDescription(
+                "Events that goals name, for treated and held-out customers alike; each counts for every campaign whose "
+                    + "goal it is. Late ones, repeated ones and reversals that come first are all right."
+            );
+
+    private static async Task<Result<IReadOnlyList<BatchItem>>> RecordAsync(
+        ConversionsBody body,
+        Actor actor,
+        EventIntake module,
+        CancellationToken cancellationToken
+    )
+    {
+        if (actor.PartnerId is { } partner && body.Conversions.Any(item => item.Source != partner))
+        {
+            return new Error(ErrorKind.Forbidden, "forbidden", $"A partner's source is its own id, {partner}.");
+        }
+
+        var entries = body.Conversions.Select(item => item.Entry).ToArray();
+        return EngagementEndpoints.Items(
+            await module.RecordAsync(
+                actor,
+                entries,
+                (connection, batch, now) => Conversions.CountAsync(connection, batch.Stored, now, cancellationToken),
+                cancellationToken
+            )
+        );
+    }
+}

@@ -1,0 +1,71 @@
+using Campaigns.Access;
+using Campaigns.Api.Auth;
+using Campaigns.Api.Edge;
+using Campaigns.Reports;
+using Campaigns.Results;
+
+namespace Campaigns.Api.Endpoints;
+
+/// <summary>The catalogue of metrics.</summary>
+public sealed record MetricList(IReadOnlyList<Metric> Items);
+
+internal static class ReportEndpoints
+{
+    private static readonly TimeSpan LinkLifetime = TimeSpan.FromDays(7);
+    private static readonly Role[] Readers = [Role.Analyst, Role.Marketer, Role.Approver, Role.Operator];
+
+    internal static void MapReports(this IEndpointRouteBuilder app)
+    {
+        var campaigns = app.MapGroup("/campaigns/{campaignId}").WithTags("Reports").RequireRole(Readers);
+
+        campaigns
+            .MapGet(
+                "/report",
+                async (
+                    string campaignId,
+                    int? run,
+                    CampaignReports module,
+                    CancellationToken cancellationToken
+                ) => new ReportAnswer(await module.OfAsync(campaignId, run, cancellationToken))
+            )
+            .WithMetadata(TakesSignedLinks.Instance)
+            .WithName("getReport")
+            .WithSummary("What came of a campaign")
+            .WithDescription(
+                "Ledger, funnel and lift of its latest run, or of the run named. As JSON, as CSV (text/csv), or as a page "
+                    + "with charts (text/html) in English or Chinese, by Accept and Accept-Language or by the query's "
+                    + "format and lang. GET /v1/metrics defines every figure."
+            );
+
+        campaigns
+            .MapPost(
+                "/report/link",
+                (string campaignId, SignedLinks links) =>
+                    links.For($"/v1/campaigns/{campaignId}/report", LinkLifetime)
+            )
+            .WithName("linkReport")
+            .WithSummary("Make a link that opens the report in a browser")
+            .WithDescription("Without a key, for seven days, and nothing but this report.");
+
+        campaigns
+            .MapGet(
+                "/decisions/{customerId}",
+                async (
+                    string campaignId,
+                    string customerId,
+                    CustomerDecisions module,
+                    CancellationToken cancellationToken
+                ) => (await module.OfAsync(campaignId, customerId, cancellationToken)).ToHttp()
+            )
+            .WithName("getDecision")
+            .WithSummary("What was decided for a customer, and what became of the touch")
+            .WithDescription("Of the campaign's latest run; 404 where the customer was not in its audience.");
+
+        app.MapGet("/metrics", () => new MetricList(Metrics.All))
+            .RequireAnyRole()
+            .WithTags("Reports")
+            .WithName("listMetrics")
+            .WithSummary("Define the figures of reports")
+            .WithDescription("The one catalogue: two numbers of one name are counted by one rule.");
+    }
+}

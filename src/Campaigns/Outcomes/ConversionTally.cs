@@ -1,0 +1,70 @@
+using Dapper;
+using Npgsql;
+
+namespace Campaigns.Outcomes;
+
+/// <summary>Settles which goal events count, and logs what that changes.</summary>
+internal static class ConversionTally
+{
+    /// <summary>For the conversions of these customers, which the caller has locked. Settling again changes nothing.
+    /// </summary>
+    public static Task SettleAsync(NpgsqlConnection connection, long[] customers, CancellationToken cancellationToken) =>
+        connection.ExecuteAsync(
+            new CommandDefinition(Settle, new { customers }, cancellationToken: cancellationToken)
+        );
+
+    // The statement reads conversions as they were: counted is the state before, wanted the state after. A customer's sum
+    // of values is squared, so that the report has the variance of the value per customer.
+    private const string Settle = """
+        WITH state AS MATERIALIZED (
+            SELECT c.*,
+                c.reversed_at IS NULL
+                AND (
+                    coalesce((r.plan #>> '{goal,everyTime}')::boolean, false)
+                    OR row_number() OVER (
+                        PARTITION BY c.run_key, c.customer_key
+                        ORDER BY c.reversed_at IS NOT NULL, c.occurred_at, c.event_source, c.event_id
+                    ) = 1
+                ) AS wanted
+            FROM conversion c
+            JOIN run r USING (run_key)
+            WHERE c.customer_key = ANY (@customers)
+        ), settled AS (
+            UPDATE conversion c
+            SET counted = s.wanted
+            FROM state s
+            WHERE s.counted <> s.wanted AND c.run_key = s.run_key AND c.customer_key = s.customer_key
+                AND c.event_source = s.event_source AND c.event_id = s.event_id
+        ), person AS (
+            SELECT run_key, customer_key, arm,
+                min(occurred_at) FILTER (WHERE counted) AS before_at,
+                min(occurred_at) FILTER (WHERE wanted) AS after_at,
+                coalesce(sum(amount) FILTER (WHERE counted), 0) AS before_value,
+                coalesce(sum(amount) FILTER (WHERE wanted), 0) AS after_value
+            FROM state
+            GROUP BY run_key, customer_key, arm
+            HAVING bool_or(counted <> wanted)
+        ), change AS (
+            SELECT run_key, customer_key, arm, 'conversions' AS metric, occurred_at AS at,
+                wanted::int - counted::int AS n, (wanted::int - counted::int) * coalesce(amount, 0) AS amount
+            FROM state
+            WHERE counted <> wanted
+            UNION ALL
+            SELECT run_key, customer_key, arm, 'converted', before_at, -1, -before_value * before_value
+            FROM person
+            WHERE before_at IS NOT NULL
+            UNION ALL
+            SELECT run_key, customer_key, arm, 'converted', after_at, 1, after_value * after_value
+            FROM person
+            WHERE after_at IS NOT NULL
+        )
+        INSERT INTO report_delta (run_key, metric, arm, channel, variant, wave, day, n, amount)
+        SELECT c.run_key, c.metric, c.arm, coalesce(d.channel, 0), coalesce(d.variant, 0), coalesce(d.wave, 0),
+            (c.at AT TIME ZONE bank.name)::date, sum(c.n), sum(c.amount)
+        FROM change c
+        JOIN decision d ON d.run_key = c.run_key AND d.customer_key = c.customer_key AND d.step = 1
+        CROSS JOIN (SELECT name FROM time_zone WHERE zone = 1) bank
+        GROUP BY 1, 2, 3, 4, 5, 6, 7
+        HAVING sum(c.n) <> 0 OR sum(c.amount) <> 0
+        """;
+}

@@ -1,0 +1,193 @@
+using System.Text.Json;
+using Campaigns.Customers;
+using Campaigns.Database;
+using Campaigns.Lifecycle;
+using Dapper;
+using Npgsql;
+
+namespace Campaigns.Outcomes;
+
+/// <summary>Counts goal events for the runs they are conversions of. One rule for both arms: an event of the goal's name in
+/// [start, start + window), start being the opening of the customer's planned send window, moved with the run. Where only
+/// the first counts, it is the earliest that is not taken back, in whatever order they come.</summary>
+public static class Conversions
+{
+    /// <summary>The attribute by which an event names the id of what it takes back: an event of the same source and
+    /// customer.</summary>
+    public const string Reverses = "reverses";
+
+    /// <summary>Readers of the runs that can be converted for; a run that has just been planned waits for them.</summary>
+    internal const long IntakeLock = 0x43_6f_6e_76;
+
+    /// <summary>Counts events that were stored just now, in the caller's transaction; it may fail with 40P01 and be
+    /// repeated.</summary>
+    /// <param name="now">Business time.</param>
+    public static async Task CountAsync(
+        NpgsqlConnection connection,
+        IReadOnlyList<StoredEvent> stored,
+        DateTimeOffset now,
+        CancellationToken cancellationToken
+    )
+    {
+        if (stored.Count == 0)
+        {
+            return;
+        }
+
+        await connection.ExecuteAsync(
+            new CommandDefinition(
+                "SELECT pg_advisory_xact_lock_shared(@IntakeLock)",
+                new { IntakeLock },
+                cancellationToken: cancellationToken
+            )
+        );
+        var goals = await GoalsAsync(connection, stored, cancellationToken);
+        var names = goals.Select(goal => goal.Goal.Event).ToHashSet();
+        var taking = stored.Where(row => TakesBack(row) is not null).ToList();
+        var counting = stored.Where(row => names.Contains(row.Entry.Name) && TakesBack(row) is null).ToList();
+        if (taking.Count + counting.Count == 0)
+        {
+            return;
+        }
+
+        var customers = taking.Concat(counting).Select(row => row.CustomerKey).Distinct().Order().ToArray();
+        await LockAsync(connection, customers, cancellationToken);
+        await TakeBackAsync(connection, taking, now, cancellationToken);
+        await InsertAsync(connection, counting, goals, now, cancellationToken);
+        await ConversionTally.SettleAsync(connection, customers, cancellationToken);
+    }
+
+    /// <summary>Conversions of these customers are counted by one transaction at a time.</summary>
+    internal static Task LockAsync(
+        NpgsqlConnection connection,
+        long[] customers,
+        CancellationToken cancellationToken
+    ) =>
+        connection.ExecuteAsync(
+            new CommandDefinition(
+                """
+                SELECT FROM customer WHERE customer_key = ANY (@customers) ORDER BY customer_key FOR NO KEY UPDATE
+                """,
+                new { customers },
+                cancellationToken: cancellationToken
+            )
+        );
+
+    private static string? TakesBack(StoredEvent row) =>
+        row.Entry.Attributes is { } attributes
+        && attributes.TryGetValue(Reverses, out var id)
+        && id.ValueKind == JsonValueKind.String
+            ? id.GetString()
+            : null;
+
+    private static async Task<List<RunGoal>> GoalsAsync(
+        NpgsqlConnection connection,
+        IReadOnlyList<StoredEvent> stored,
+        CancellationToken cancellationToken
+    )
+    {
+        var rows = await connection.QueryAsync<(int RunKey, string Goal)>(
+            new CommandDefinition(
+                """
+                SELECT run_key, (plan -> 'goal')::text
+                FROM run
+                WHERE planned_at IS NOT NULL AND plan #>> '{goal,event}' = ANY (@names) AND as_of <= @latest
+                """,
+                new
+                {
+                    names = stored.Select(row => row.Entry.Name).Distinct().ToArray(),
+                    latest = stored.Max(row => row.Entry.OccurredAt),
+                },
+                cancellationToken: cancellationToken
+            )
+        );
+        return [.. rows.Select(row => new RunGoal(row.RunKey, StoredJson.Read<Goal>(row.Goal)))];
+    }
+
+    private static Task TakeBackAsync(
+        NpgsqlConnection connection,
+        List<StoredEvent> taking,
+        DateTimeOffset now,
+        CancellationToken cancellationToken
+    ) =>
+        taking.Count == 0
+            ? Task.CompletedTask
+            : connection.ExecuteAsync(
+                new CommandDefinition(
+                    """
+                    WITH taken AS (
+                        INSERT INTO reversal (customer_key, event_source, event_id, recorded_at)
+                        SELECT t.customer_key, t.event_source, t.event_id, @now
+                        FROM unnest(@keys, @sources, @ids) AS t (customer_key, event_source, event_id)
+                        ON CONFLICT DO NOTHING
+                        RETURNING customer_key, event_source, event_id
+                    )
+                    UPDATE conversion c
+                    SET reversed_at = @now
+                    FROM taken t
+                    WHERE c.customer_key = t.customer_key AND c.event_source = t.event_source
+                        AND c.event_id = t.event_id AND c.reversed_at IS NULL
+                    """,
+                    new
+                    {
+                        now,
+                        keys = taking.Select(row => row.CustomerKey).ToArray(),
+                        sources = taking.Select(row => row.EventSource).ToArray(),
+                        ids = taking.Select(row => TakesBack(row)!).ToArray(),
+                    },
+                    cancellationToken: cancellationToken
+                )
+            );
+
+    private static Task InsertAsync(
+        NpgsqlConnection connection,
+        List<StoredEvent> counting,
+        List<RunGoal> goals,
+        DateTimeOffset now,
+        CancellationToken cancellationToken
+    ) =>
+        counting.Count == 0
+            ? Task.CompletedTask
+            : connection.ExecuteAsync(
+                new CommandDefinition(
+                    """
+                    INSERT INTO conversion (
+                        run_key, customer_key, arm, event_source, event_id, occurred_at, recorded_at, amount, currency,
+                        reversed_at
+                    )
+                    SELECT d.run_key, d.customer_key, CASE d.reason WHEN 0 THEN 0 ELSE 1 END, e.event_source, e.event_id,
+                        e.occurred_at, @now, e.amount, e.currency, v.recorded_at
+                    FROM unnest(@keys, @names, @sources, @ids, @at, @amounts, @currencies)
+                        AS e (customer_key, name, event_source, event_id, occurred_at, amount, currency)
+                    JOIN unnest(@runs, @events, @windows) AS g (run_key, name, period) ON g.name = e.name
+                    JOIN run r ON r.run_key = g.run_key
+                    JOIN decision d
+                        ON d.run_key = g.run_key AND d.customer_key = e.customer_key AND d.step = 1
+                        AND d.reason IN (0, 21)
+                    JOIN wave w ON w.run_key = d.run_key AND w.wave = d.wave
+                    LEFT JOIN reversal v
+                        ON v.customer_key = e.customer_key AND v.event_source = e.event_source AND v.event_id = e.event_id
+                    WHERE e.occurred_at >= w.opens_at + r.shifted
+                        AND e.occurred_at < w.opens_at + r.shifted + g.period
+                    ON CONFLICT DO NOTHING
+                    """,
+                    new
+                    {
+                        now,
+                        keys = counting.Select(row => row.CustomerKey).ToArray(),
+                        names = counting.Select(row => row.Entry.Name).ToArray(),
+                        sources = counting.Select(row => row.EventSource).ToArray(),
+                        ids = counting.Select(row => row.Entry.Id).ToArray(),
+                        at = counting.Select(row => row.Entry.OccurredAt.UtcDateTime).ToArray(),
+                        amounts = counting.Select(row => row.Entry.Amount).ToArray(),
+                        currencies = counting.Select(row => row.Entry.Currency).ToArray(),
+                        runs = goals.Select(goal => goal.RunKey).ToArray(),
+                        events = goals.Select(goal => goal.Goal.Event).ToArray(),
+                        windows = goals.Select(goal => goal.Goal.Window).ToArray(),
+                    },
+                    cancellationToken: cancellationToken
+                )
+            );
+
+    private sealed record RunGoal(int RunKey, Goal Goal);
+}

@@ -1,0 +1,104 @@
+using Campaigns.Database;
+using Campaigns.Lifecycle;
+using Dapper;
+using Npgsql;
+
+namespace Campaigns.Outcomes;
+
+/// <summary>Counts the goal events that came while a run was still being planned, or before.</summary>
+internal sealed class EarlyEvents(NpgsqlDataSource dataSource)
+{
+    /// <summary>Every planned run once.</summary>
+    public async Task CountAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        var runs = await connection.QueryAsync<int>(
+            new CommandDefinition(
+                """
+                SELECT run_key
+                FROM run
+                WHERE planned_at IS NOT NULL AND NOT EXISTS (SELECT FROM counted_run c WHERE c.run_key = run.run_key)
+                ORDER BY run_key
+                """,
+                cancellationToken: cancellationToken
+            )
+        );
+        foreach (var run in runs)
+        {
+            await CountAsync(connection, run, cancellationToken);
+        }
+    }
+
+    private static async Task CountAsync(NpgsqlConnection connection, int runKey, CancellationToken cancellationToken)
+    {
+        // Whoever stores events and has not seen the run planned ends first; those after see it.
+        await connection.ExecuteAsync(
+            "SELECT pg_advisory_lock(@key), pg_advisory_unlock(@key)",
+            new { key = Conversions.IntakeLock }
+        );
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var now = await BusinessClock.NowAsync(connection);
+        var goal = StoredJson.Read<Goal>(
+            await connection.QuerySingleAsync<string>(
+                "SELECT (plan -> 'goal')::text FROM run WHERE run_key = @runKey",
+                new { runKey }
+            )
+        );
+        var customers = (
+            await connection.QueryAsync<long>(
+                new CommandDefinition(
+                    $"SELECT DISTINCT e.customer_key {Found} ORDER BY 1",
+                    new
+                    {
+                        runKey,
+                        goal.Event,
+                        goal.Window,
+                    },
+                    cancellationToken: cancellationToken
+                )
+            )
+        ).ToArray();
+        await Conversions.LockAsync(connection, customers, cancellationToken);
+        await connection.ExecuteAsync(
+            new CommandDefinition(
+                $"""
+                INSERT INTO conversion (
+                    run_key, customer_key, arm, event_source, event_id, occurred_at, recorded_at, amount, currency,
+                    reversed_at
+                )
+                SELECT d.run_key, d.customer_key, CASE d.reason WHEN 0 THEN 0 ELSE 1 END, e.event_source, e.event_id,
+                    e.occurred_at, e.recorded_at, e.amount, e.currency, v.recorded_at
+                {Found} AND e.customer_key = ANY (@customers)
+                ON CONFLICT DO NOTHING
+                """,
+                new
+                {
+                    runKey,
+                    goal.Event,
+                    goal.Window,
+                    customers,
+                },
+                cancellationToken: cancellationToken
+            )
+        );
+        await ConversionTally.SettleAsync(connection, customers, cancellationToken);
+        await connection.ExecuteAsync(
+            "INSERT INTO counted_run (run_key, counted_at) VALUES (@runKey, @now) ON CONFLICT DO NOTHING",
+            new { runKey, now }
+        );
+        await transaction.CommitAsync(cancellationToken);
+    }
+
+    private const string Found = """
+        FROM event e
+        JOIN event_type t ON t.event_type = e.event_type AND t.name = @Event
+        JOIN decision d
+            ON d.run_key = @runKey AND d.customer_key = e.customer_key AND d.step = 1 AND d.reason IN (0, 21)
+        JOIN run r ON r.run_key = d.run_key
+        JOIN wave w ON w.run_key = d.run_key AND w.wave = d.wave
+        LEFT JOIN reversal v
+            ON v.customer_key = e.customer_key AND v.event_source = e.event_source AND v.event_id = e.event_id
+        WHERE e.occurred_at >= w.opens_at + r.shifted AND e.occurred_at < w.opens_at + r.shifted + @Window
+            AND NOT coalesce(e.attributes ? 'reverses', false)
+        """;
+}

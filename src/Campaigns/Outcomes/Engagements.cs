@@ -1,0 +1,126 @@
+using System.Text.Json;
+using Campaigns.Access;
+using Campaigns.Customers;
+using Campaigns.Results;
+using Dapper;
+using Npgsql;
+
+namespace Campaigns.Outcomes;
+
+/// <summary>What a customer did with a message.</summary>
+public enum EngagementKind
+{
+    Opened,
+    Clicked,
+    Dismissed,
+}
+
+/// <summary>What the customer's app, or a provider, says a customer did with a campaign's message.</summary>
+/// <param name="Source">As in <see cref="EventEntry"/>.</param>
+/// <param name="Id">As in <see cref="EventEntry"/>.</param>
+public sealed record EngagementEntry(
+    string Source,
+    string Id,
+    string CampaignId,
+    string CustomerId,
+    EngagementKind Kind,
+    DateTimeOffset OccurredAt
+);
+
+/// <summary>Takes in engagements: each is an event of the customer (<c>message.opened</c>, <c>message.clicked</c>,
+/// <c>message.dismissed</c>, with the campaign as attribute) that segments can ask for, and counts for the touch.</summary>
+public sealed class Engagements(EventIntake events)
+{
+    /// <summary>Stores up to <see cref="CustomerRegister.MostAtOnce"/>, each for itself, once by source and id. One that
+    /// refers to no touch is kept as an event.</summary>
+    public Task<Result<EventBatch>> RecordAsync(
+        Actor actor,
+        IReadOnlyList<EngagementEntry> entries,
+        CancellationToken cancellationToken
+    ) =>
+        events.RecordAsync(
+            actor,
+            [.. entries.Select(ToEvent)],
+            (connection, batch, _) =>
+                CountAsync(connection, [.. batch.Stored.Select(row => (row, entries[row.Index]))], cancellationToken),
+            cancellationToken
+        );
+
+    private static EventEntry ToEvent(EngagementEntry entry) =>
+        new(
+            entry.Source,
+            entry.Id,
+            entry.CustomerId,
+            $"message.{Json.ProductJson.NameOf(entry.Kind)}",
+            entry.OccurredAt,
+            Attributes: new Dictionary<string, JsonElement>
+            {
+                ["campaign"] = JsonSerializer.SerializeToElement(entry.CampaignId),
+            }
+        );
+
+    private static async Task CountAsync(
+        NpgsqlConnection connection,
+        IReadOnlyList<(StoredEvent Event, EngagementEntry Entry)> stored,
+        CancellationToken cancellationToken
+    )
+    {
+        await Conversions.LockAsync(
+            connection,
+            [.. stored.Select(one => one.Event.CustomerKey).Distinct().Order()],
+            cancellationToken
+        );
+        // The touch is that of the campaign's latest run that had begun; first is the first of its kind for the touch.
+        await connection.ExecuteAsync(
+            new CommandDefinition(
+                """
+                WITH said AS (
+                    SELECT e.*, t.run_key, t.channel, t.variant, t.wave
+                    FROM unnest(@campaigns, @keys, @kinds, @at, @sources, @ids)
+                        AS e (campaign_id, customer_key, kind, occurred_at, event_source, event_id)
+                    CROSS JOIN LATERAL (
+                        SELECT d.run_key, d.channel, d.variant, d.wave
+                        FROM campaign c
+                        JOIN run r ON r.campaign_key = c.campaign_key AND r.planned_at IS NOT NULL
+                        JOIN decision d
+                            ON d.run_key = r.run_key AND d.customer_key = e.customer_key AND d.step = 1 AND d.reason = 0
+                        JOIN wave w ON w.run_key = d.run_key AND w.wave = d.wave
+                        WHERE c.campaign_id = e.campaign_id
+                        ORDER BY w.opens_at + r.shifted <= e.occurred_at DESC, r.number DESC
+                        LIMIT 1
+                    ) t
+                ), fresh AS (
+                    SELECT s.*,
+                        row_number() OVER (PARTITION BY s.run_key, s.customer_key, s.kind ORDER BY s.occurred_at) = 1
+                        AND NOT EXISTS (
+                            SELECT FROM engagement g
+                            WHERE g.run_key = s.run_key AND g.customer_key = s.customer_key AND g.kind = s.kind
+                        ) AS first
+                    FROM said s
+                ), added AS (
+                    INSERT INTO engagement (run_key, customer_key, kind, occurred_at, event_source, event_id)
+                    SELECT run_key, customer_key, kind, occurred_at, event_source, event_id FROM fresh
+                )
+                INSERT INTO report_delta (run_key, metric, arm, channel, variant, wave, day, n)
+                SELECT f.run_key, m.metric, 0, f.channel, f.variant, f.wave,
+                    (f.occurred_at AT TIME ZONE bank.name)::date, sum(m.n)
+                FROM fresh f
+                CROSS JOIN LATERAL (VALUES (f.kind, 1), (f.kind || '_customers', f.first::int)) AS m (metric, n)
+                CROSS JOIN (SELECT name FROM time_zone WHERE zone = 1) bank
+                GROUP BY 1, 2, 4, 5, 6, 7
+                HAVING sum(m.n) <> 0
+                """,
+                new
+                {
+                    campaigns = stored.Select(one => one.Entry.CampaignId).ToArray(),
+                    keys = stored.Select(one => one.Event.CustomerKey).ToArray(),
+                    kinds = stored.Select(one => Json.ProductJson.NameOf(one.Entry.Kind)).ToArray(),
+                    at = stored.Select(one => one.Entry.OccurredAt.UtcDateTime).ToArray(),
+                    sources = stored.Select(one => one.Event.EventSource).ToArray(),
+                    ids = stored.Select(one => one.Event.Entry.Id).ToArray(),
+                },
+                cancellationToken: cancellationToken
+            )
+        );
+    }
+}

@@ -1,0 +1,23 @@
+using Campaigns.Jobs;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Campaigns.Outcomes;
+
+/// <summary>The door to outcomes: engagements, conversions, and the counters that reports add up.</summary>
+public static class OutcomesModule
+{
+    /// <summary>Needs an <c>NpgsqlDataSource</c> and the customers.</summary>
+    public static IServiceCollection AddOutcomes(this IServiceCollection services) =>
+        services.AddSingleton<EarlyEvents>().AddSingleton<Fold>().AddSingleton<Engagements>();
+
+    /// <summary>Folds counters every second; on workers only.</summary>
+    public static IServiceCollection AddOutcomesWorker(this IServiceCollection services) =>
+        services.AddHostedService<FoldService>();
+
+    /// <summary>Declares the work of <see cref="JobKind.RefreshReports"/>.</summary>
+    public static void HandleOutcomes(this JobHandlers handlers, IServiceProvider services) =>
+        handlers.On(
+            JobKind.RefreshReports,
+            (_, stopping) => services.GetRequiredService<Fold>().RunAsync(stopping)
+        );
+}

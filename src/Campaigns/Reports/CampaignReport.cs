@@ -1,0 +1,189 @@
+using Campaigns.Channels;
+using Campaigns.Outcomes.Statistics;
+
+namespace Campaigns.Reports;
+
+/// <summary>What came of one run of a campaign. Every metric is defined in <see cref="Metrics"/>.</summary>
+public sealed record CampaignReport
+{
+    public required string CampaignId { get; init; }
+
+    /// <summary>For people; the campaign's name in the version that ran.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Number of the run, from 1.</summary>
+    public required int Run { get; init; }
+
+    /// <summary><c>planned</c> (touches are still to go) or <c>closed</c>, <c>cancelled</c>.</summary>
+    public required string State { get; init; }
+
+    /// <summary>Business time up to which everything is counted.</summary>
+    public required DateTimeOffset ComputedThrough { get; init; }
+    public required ReportGoal Goal { get; init; }
+    public required ReportLedger Ledger { get; init; }
+
+    /// <summary>From audience to converted, in this order.</summary>
+    public required IReadOnlyList<FunnelStep> Funnel { get; init; }
+    public required Lift Lift { get; init; }
+
+    /// <summary>Each variant against the same control arm; p-values adjusted by Holm.</summary>
+    public required IReadOnlyList<VariantLift> ByVariant { get; init; }
+
+    /// <summary>By the channel that was planned.</summary>
+    public required IReadOnlyList<ChannelResult> ByChannel { get; init; }
+
+    /// <summary>The timetable: by the send window that was planned, in order of opening.</summary>
+    public required IReadOnlyList<WindowResult> ByWindow { get; init; }
+
+    /// <summary>By day of the bank's zone, from the first to the last on which anything happened, days without included.
+    /// </summary>
+    public required IReadOnlyList<DayResult> ByDay { get; init; }
+}
+
+/// <summary>The event that is a conversion.</summary>
+/// <param name="Window">Counted from the opening of a customer's planned send window, end excluded.</param>
+public sealed record ReportGoal(string Event, TimeSpan Window, bool EveryTime);
+
+/// <summary>What planning decided: audience = touches + held out + suppressed.</summary>
+public sealed record ReportLedger
+{
+    public required long Audience { get; init; }
+
+    /// <summary>By this campaign's holdout: the control arm.</summary>
+    public required long HeldOut { get; init; }
+
+    /// <summary>By the bank-wide holdout: in neither arm.</summary>
+    public required long HeldOutGlobal { get; init; }
+
+    /// <summary>By reason, in the order of the gates; reasons that met nobody are left out.</summary>
+    public required IReadOnlyDictionary<string, long> Suppressed { get; init; }
+    public required long Touches { get; init; }
+    public required IReadOnlyDictionary<Channel, long> TouchesByChannel { get; init; }
+
+    /// <summary>Where each touch stands now; they add up to the touches.</summary>
+    public required IReadOnlyDictionary<string, long> TouchesByState { get; init; }
+}
+
+/// <summary>A step of the funnel.</summary>
+/// <param name="Metric">Its name in <see cref="Metrics"/>.</param>
+/// <param name="Unique">Customers.</param>
+/// <param name="Total">Times: attempts, openings, conversions; null where it is the same by definition.</param>
+public sealed record FunnelStep(string Metric, long Unique, long? Total);
+
+/// <summary>Everyone assigned to an arm at planning, delivered or not, and those of them who converted.</summary>
+/// <param name="Conversions">Where every event counts, more than customers.</param>
+/// <param name="Rate">Converted over customers; null with nobody in the arm.</param>
+/// <param name="Value">Sum of the conversions' amounts.</param>
+public sealed record ArmResult(long Customers, long Converted, long Conversions, double? Rate, decimal Value)
+{
+    internal Arm Arm => new(Converted, Customers);
+}
+
+/// <summary>A figure with its 95 % interval, or the reason why there is none.</summary>
+/// <param name="Missing">Such as <c>noHoldout</c>; null where there is a value.</param>
+public sealed record Measured(double? Value, double? Low, double? High, string? Missing)
+{
+    internal static Measured Of(Figure<Estimate> figure) =>
+        figure.Value is { } estimate
+            ? new(estimate.Value, estimate.Low, estimate.High, null)
+            : new(null, null, null, Name(figure.Reason!.Value));
+
+    internal static string Name(MissingReason reason) =>
+        char.ToLowerInvariant(reason.ToString()[0]) + reason.ToString()[1..];
+}
+
+/// <summary>A p-value, or the reason why there is none.</summary>
+public sealed record PValue(double? Value, string? Missing)
+{
+    internal static PValue Of(Figure<double> figure) =>
+        new(figure.Value, figure.Reason is { } reason ? Measured.Name(reason) : null);
+}
+
+/// <summary>The treated arm against the holdout, by one rule for both and without attribution.</summary>
+public sealed record Lift
+{
+    public required ArmResult Treated { get; init; }
+    public required ArmResult Control { get; init; }
+
+    /// <summary>Difference of the conversion rates, Newcombe's interval: 0.01 is one more in a hundred.</summary>
+    public required Measured Difference { get; init; }
+
+    /// <summary>Treated rate over control rate less 1, Katz's interval.</summary>
+    public required Measured Relative { get; init; }
+
+    /// <summary>Conversions that there would not have been.</summary>
+    public required Measured IncrementalConversions { get; init; }
+
+    /// <summary>Of no difference, two-sided.</summary>
+    public required PValue PValue { get; init; }
+
+    /// <summary>The difference for those who look before the end: its interval holds over all looks.</summary>
+    public required Measured Sequence { get; init; }
+
+    /// <summary>Valid at every look.</summary>
+    public required PValue SequencePValue { get; init; }
+
+    /// <summary>Value per customer, treated less control (Welch).</summary>
+    public required Measured ValuePerCustomer { get; init; }
+    public required SampleRatioCheck SampleRatio { get; init; }
+}
+
+/// <summary>Whether the arms are as large as planned.</summary>
+/// <param name="Alarm">Do not trust: the arms are not what was planned.</param>
+/// <param name="PValue">Below 0.001 is an alarm.</param>
+public sealed record SampleRatioCheck(bool Alarm, PValue PValue);
+
+/// <summary>A variant against the control arm.</summary>
+/// <param name="AdjustedPValue">By Holm, over the variants.</param>
+public sealed record VariantLift(
+    string Variant,
+    ArmResult Treated,
+    Measured Difference,
+    PValue PValue,
+    PValue AdjustedPValue
+);
+
+/// <summary>Touches of a planned channel, and its held-out customers.</summary>
+public sealed record ChannelResult(
+    Channel Channel,
+    SendCounts Sent,
+    ArmResult Treated,
+    ArmResult Control,
+    Measured Difference
+);
+
+/// <summary>Touches of a planned send window, and its held-out customers.</summary>
+/// <param name="OpensAt">Moved with the run.</param>
+public sealed record WindowResult(
+    Channel Channel,
+    DateTimeOffset OpensAt,
+    DateTimeOffset ClosesAt,
+    SendCounts Sent,
+    ArmResult Treated,
+    ArmResult Control
+);
+
+/// <summary>Customers, each once a metric.</summary>
+public sealed record SendCounts(
+    long Touches,
+    long Attempted,
+    long Accepted,
+    long Delivered,
+    long Opened,
+    long Clicked
+);
+
+/// <summary>A day.</summary>
+/// <param name="Attempted">Customers whose first attempt was then.</param>
+/// <param name="Treated">Customers of the treated arm whose first conversion was then.</param>
+/// <param name="Control">The same of the control arm.</param>
+/// <param name="TreatedConversions">Conversions of the day.</param>
+/// <param name="ControlConversions">Conversions of the day.</param>
+public sealed record DayResult(
+    DateOnly Day,
+    long Attempted,
+    long Treated,
+    long Control,
+    long TreatedConversions,
+    long ControlConversions
+);

@@ -1,0 +1,209 @@
+using System.Globalization;
+using System.Text;
+using Campaigns.Json;
+
+namespace Campaigns.Reports;
+
+/// <summary>The page's charts as inline SVG. Treated is dark and full, held out is light with a dark edge: they differ
+/// without colour too.</summary>
+internal static class ReportCharts
+{
+    private const int Width = 720;
+    private const string Dark = "#1f4e79";
+    private const string Light = "#dfe8f1";
+    private static readonly CultureInfo Plain = CultureInfo.InvariantCulture;
+
+    public static string Funnel(CampaignReport report, ReportWords words)
+    {
+        const int row = 30;
+        var most = Math.Max(1, report.Funnel.Max(step => step.Unique));
+        var chart = Begin(row * report.Funnel.Count, words["funnel"]);
+        foreach (var (step, index) in report.Funnel.Select((step, index) => (step, index)))
+        {
+            var length = 440.0 * step.Unique / most;
+            var y = index * row;
+            Label(chart, 120, y + 19, words[step.Metric], "end");
+            Bar(chart, 130, y + 4, Math.Max(length, 1), row - 8, Dark);
+            Label(chart, 136 + length, y + 19, ReportPage.Count(step.Unique), "start");
+        }
+
+        return End(chart);
+    }
+
+    /// <summary>The interval of the difference on a scale with 0.</summary>
+    public static string Lift(Lift lift, ReportWords words)
+    {
+        if (lift.Difference is not { Value: { } value, Low: { } low, High: { } high })
+        {
+            return "";
+        }
+
+        var (from, to) = (Math.Min(low, 0) * 100, Math.Max(high, 0) * 100);
+        var margin = Math.Max((to - from) * 0.1, 0.01);
+        (from, to) = (from - margin, to + margin);
+        double X(double points) => 40 + (Width - 80) * (points - from) / (to - from);
+        var chart = Begin(110, words["difference"]);
+        Line(chart, 40, 70, Width - 40, 70, "#888", 1);
+        foreach (var tick in Ticks(from, to))
+        {
+            Line(chart, X(tick), 66, X(tick), 74, "#888", 1);
+            Label(chart, X(tick), 92, tick.ToString("+0.##;−0.##;0", Plain), "middle");
+        }
+
+        Line(chart, X(0), 18, X(0), 74, "#000", 1.5);
+        Line(chart, X(low * 100), 44, X(high * 100), 44, Dark, 4);
+        Line(chart, X(low * 100), 34, X(low * 100), 54, Dark, 2);
+        Line(chart, X(high * 100), 34, X(high * 100), 54, Dark, 2);
+        chart.Append($"<circle cx=\"{N(X(value * 100))}\" cy=\"44\" r=\"7\" fill=\"{Dark}\"/>");
+        Label(chart, X(value * 100), 24, (value * 100).ToString("+0.00;−0.00;0.00", Plain), "middle");
+        return End(chart);
+    }
+
+    /// <summary>Share of each arm that has converted, by day, added up.</summary>
+    public static string Days(CampaignReport report, ReportWords words)
+    {
+        const int bottom = 210;
+        var (treated, control) = (report.Lift.Treated.Customers, report.Lift.Control.Customers);
+        var dark = Shares(report.ByDay.Select(day => day.Treated), treated);
+        var light = Shares(report.ByDay.Select(day => day.Control), control);
+        var most = Math.Max(dark.Concat(light).Append(0).Max() * 100, 0.01);
+        var step = (Width - 70.0) / report.ByDay.Count;
+        double Y(double percent) => bottom - 180 * percent / most;
+        var chart = Begin(270, $"{words["byDay"]}: {words["treated"]}, {words["control"]}");
+        foreach (var tick in Ticks(0, most))
+        {
+            Line(chart, 50, Y(tick), Width - 10, Y(tick), "#ddd", 1);
+            Label(chart, 44, Y(tick) + 4, tick.ToString("0.##", Plain) + "%", "end");
+        }
+
+        var every = Math.Max(1, (int)Math.Ceiling(report.ByDay.Count / 10.0));
+        for (var i = 0; i < report.ByDay.Count; i++)
+        {
+            var x = 55 + i * step;
+            var bar = Math.Min(step * 0.4, 40);
+            Bar(chart, x, Y(dark[i] * 100), bar, bottom - Y(dark[i] * 100), Dark);
+            Bar(chart, x + bar, Y(light[i] * 100), bar, bottom - Y(light[i] * 100), Light);
+            if (i % every == 0)
+            {
+                Label(chart, x + bar, bottom + 18, report.ByDay[i].Day.ToString("MM-dd", Plain), "middle");
+            }
+        }
+
+        Legend(chart, 250, (words["treated"], Dark), (words["control"], Light));
+        return End(chart);
+    }
+
+    /// <summary>A line a day and channel, a bar a send window as long as its touches.</summary>
+    public static string Timetable(CampaignReport report, ReportWords words)
+    {
+        const int row = 26;
+        var shown = report.ByWindow.Take(40).ToList();
+        var most = Math.Max(1, shown.Max(window => window.Sent.Touches + window.Control.Customers));
+        var chart = Begin(row * shown.Count + 30, words["timetable"]);
+        foreach (var (window, index) in shown.Select((window, index) => (window, index)))
+        {
+            var y = index * row;
+            var sent = 330.0 * window.Sent.Touches / most;
+            var held = 330.0 * window.Control.Customers / most;
+            Label(chart, 150, y + 17, Hour(window), "end");
+            Label(chart, 160, y + 17, words[ProductJson.NameOf(window.Channel)], "start");
+            Bar(chart, 235, y + 4, sent, row - 8, Dark);
+            Bar(chart, 235 + sent, y + 4, held, row - 8, Light);
+            Label(chart, 241 + sent + held, y + 17, ReportPage.Count(window.Sent.Touches), "start");
+        }
+
+        Legend(chart, row * shown.Count + 10, (words["touches"], Dark), (words["heldOut"], Light));
+        return End(chart);
+    }
+
+    public static string Ledger(ReportLedger ledger, ReportWords words)
+    {
+        var suppressed = ledger.Suppressed.Values.Sum();
+        var audience = Math.Max(1, ledger.Audience);
+        (string Name, long Count, string Fill)[] parts =
+        [
+            ("touches", ledger.Touches, Dark),
+            ("heldOut", ledger.HeldOut, Light),
+            ("heldOutGlobal", ledger.HeldOutGlobal, "#9db7d1"),
+            ("suppressed", suppressed, "#fff"),
+        ];
+        var chart = Begin(84, words["ledger"]);
+        var x = 1.0;
+        foreach (var (_, count, fill) in parts)
+        {
+            var length = (Width - 2.0) * count / audience;
+            Bar(chart, x, 4, length, 34, fill);
+            x += length;
+        }
+
+        Legend(chart, 60, [.. parts.Where(part => part.Count > 0).Select(part => ($"{words[part.Name]} {ReportPage.Count(part.Count)}", part.Fill))]);
+        return End(chart);
+    }
+
+    internal static string Hour(WindowResult window) =>
+        window.OpensAt.ToOffset(TimeSpan.FromHours(8)).ToString("MM-dd HH:mm", Plain);
+
+    private static double[] Shares(IEnumerable<long> counts, long of)
+    {
+        var sum = 0L;
+        return [.. counts.Select(count => of == 0 ? 0 : (double)(sum += count) / of)];
+    }
+
+    /// <summary>Round numbers, four or five of them.</summary>
+    private static IEnumerable<double> Ticks(double from, double to)
+    {
+        var rough = (to - from) / 4;
+        var power = Math.Pow(10, Math.Floor(Math.Log10(rough)));
+        var step = new[] { 1, 2, 5, 10 }.Select(factor => factor * power).First(size => size >= rough * 0.999);
+        for (var tick = Math.Ceiling(from / step); tick * step <= to; tick++)
+        {
+            yield return tick * step;
+        }
+    }
+
+    private static StringBuilder Begin(int height, string title) =>
+        new StringBuilder().Append(
+            $"<svg viewBox=\"0 0 {Width} {height}\" role=\"img\" aria-label=\"{ReportPage.Text(title)}\">"
+                + $"<title>{ReportPage.Text(title)}</title>"
+        );
+
+    private static string End(StringBuilder chart) => chart.Append("</svg>").ToString();
+
+    private static void Legend(StringBuilder chart, int y, params (string Name, string Fill)[] entries)
+    {
+        var x = 10.0;
+        foreach (var (name, fill) in entries)
+        {
+            Bar(chart, x, y, 14, 14, fill);
+            Label(chart, x + 20, y + 12, name, "start");
+            x += 48 + name.Sum(letter => letter > 0xff ? 13.5 : 7.2);
+        }
+    }
+
+    private static void Bar(StringBuilder chart, double x, double y, double width, double height, string fill) =>
+        chart.Append(
+            $"<rect x=\"{N(x)}\" y=\"{N(y)}\" width=\"{N(Math.Max(width, 0))}\" height=\"{N(Math.Max(height, 0))}\" "
+                + $"fill=\"{fill}\" stroke=\"{Dark}\"/>"
+        );
+
+    private static void Line(
+        StringBuilder chart,
+        double x1,
+        double y1,
+        double x2,
+        double y2,
+        string stroke,
+        double width
+    ) =>
+        chart.Append(
+            $"<line x1=\"{N(x1)}\" y1=\"{N(y1)}\" x2=\"{N(x2)}\" y2=\"{N(y2)}\" stroke=\"{stroke}\" "
+                + $"stroke-width=\"{N(width)}\"/>"
+        );
+
+    private static void Label(StringBuilder chart, double x, double y, string text, string anchor) =>
+        chart.Append(
+            $"<text x=\"{N(x)}\" y=\"{N(y)}\" text-anchor=\"{anchor}\">{ReportPage.Text(text)}</text>"
+        );
+
+    private static string N(double number) => number.ToString("0.##", Plain);
+}

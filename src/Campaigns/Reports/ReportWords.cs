@@ -1,0 +1,129 @@
+using System.Globalization;
+
+namespace Campaigns.Reports;
+
+/// <summary>The words of the page in one language.</summary>
+public sealed class ReportWords
+{
+    private static readonly (string Name, string English, string Chinese)[] Entries =
+    [
+        ("title", "Campaign report", "营销活动报告"),
+        ("run", "Run", "批次"),
+        ("through", "Computed through", "数据截至"),
+        ("goal", "Goal", "目标"),
+        ("within", "within", "窗口期"),
+        ("days", "days", "天"),
+        ("lift", "Lift against the holdout", "相对对照组的增量"),
+        ("funnel", "Funnel", "转化漏斗"),
+        ("byDay", "Conversions by day", "每日转化"),
+        ("timetable", "Timetable", "触达时间表"),
+        ("ledger", "Ledger", "批次台账"),
+        ("byVariant", "Variants", "方案对比"),
+        ("byChannel", "Channels", "渠道"),
+        ("metric", "Figure", "指标"),
+        ("value", "Value", "数值"),
+        ("interval", "95 % interval", "95% 置信区间"),
+        ("unique", "Customers", "客户数"),
+        ("total", "Times", "次数"),
+        ("ofPlanned", "Of planned", "占计划触达"),
+        ("audience", "Audience", "受众"),
+        ("planned", "Planned", "计划触达"),
+        ("attempted", "Attempted", "已发送"),
+        ("accepted", "Accepted", "通道已受理"),
+        ("delivered", "Delivered", "已送达"),
+        ("opened", "Opened", "已打开"),
+        ("clicked", "Clicked", "已点击"),
+        ("converted", "Converted", "已转化"),
+        ("treated", "Treated", "触达组"),
+        ("control", "Held out", "对照组"),
+        ("arm", "Arm", "组别"),
+        ("customers", "Customers", "客户数"),
+        ("rate", "Rate", "转化率"),
+        ("difference", "Difference of rates (points)", "转化率之差（百分点）"),
+        ("relative", "Relative lift", "相对提升"),
+        ("incremental", "Incremental conversions", "增量转化数"),
+        ("sequence", "Difference, valid at every look (points)", "转化率之差，可随时查看（百分点）"),
+        ("pValue", "p-value", "p 值"),
+        ("adjusted", "p-value, Holm", "p 值（Holm 校正）"),
+        ("sequenceP", "p-value, valid at every look", "p 值，可随时查看"),
+        ("valuePer", "Value per customer, difference", "客均金额之差"),
+        ("variant", "Variant", "方案"),
+        ("channel", "Channel", "渠道"),
+        ("window", "Send window", "触达时段"),
+        ("day", "Day", "日期"),
+        ("touches", "Touches", "触达"),
+        ("heldOut", "Held out", "留出（对照组）"),
+        ("heldOutGlobal", "Held out bank-wide", "留出（全行对照）"),
+        ("suppressed", "Suppressed", "已抑制"),
+        ("states", "Where the touches stand", "触达状态"),
+        ("state", "State", "状态"),
+        ("noData", "Nothing yet.", "暂无数据。"),
+        ("alarm", "Do not trust this report: the arms are not what was planned (sample ratio mismatch).",
+            "请勿采信本报告：各组人数与计划不符（样本比例失衡）。"),
+        ("clear", "The interval leaves out 0: the campaign made a difference.", "区间不含 0：活动产生了效果。"),
+        ("unclear", "The interval contains 0: no difference can be told from chance.", "区间包含 0：尚不能与随机波动区分。"),
+        ("everyone", "Everyone assigned at planning is counted, delivered or not; the rule is the same for both arms.",
+            "按计划时的分组统计全部客户，无论是否送达；两组规则相同。"),
+        ("noHoldout", "nobody was held out", "未设对照组"),
+        ("nobodyTreated", "nobody was treated", "无触达客户"),
+        ("noConversions", "an arm has no conversion", "有一组没有转化"),
+        ("noVariation", "all have the same value", "所有客户取值相同"),
+        ("tooFewCustomers", "too few customers", "客户太少"),
+        ("tooEarly", "too early to look", "查看过早"),
+        ("armsTooSmall", "the arms are too small", "组别人数太少"),
+        ("tooLarge", "too large to compute", "数值过大"),
+        ("wechat", "WeChat", "微信"),
+        ("sms", "SMS", "短信"),
+        ("app", "App", "App 推送"),
+        ("excluded", "Excluded", "排除客群"),
+        ("minor", "Minor", "未成年人"),
+        ("unsuitable", "Unsuitable", "风险不匹配"),
+        ("personalisation_off", "Personalisation off", "关闭个性化"),
+        ("already_enrolled", "Already enrolled", "已参加"),
+        ("duplicate_address", "Duplicate address", "地址重复"),
+        ("opted_out", "Opted out", "已退订"),
+        ("no_consent", "No consent", "未授权"),
+        ("unreachable", "Unreachable", "无法触达"),
+        ("no_window", "No window", "无合法时段"),
+        ("not_in_top", "Not in the top", "未入选前列"),
+        ("over_budget", "Over budget", "超出预算"),
+        ("frequency_cap", "Frequency cap", "频次上限"),
+        ("outranked", "Outranked", "优先级让位"),
+        ("failed", "Failed", "失败"),
+        ("expired", "Expired", "已过期"),
+        ("cancelled", "Cancelled", "已取消"),
+        ("unknown", "Unknown", "结果未知"),
+        ("closed", "closed", "已结束"),
+        ("state:planned", "running", "进行中"),
+        ("state:closed", "closed", "已结束"),
+        ("state:cancelled", "cancelled", "已取消"),
+    ];
+
+    private readonly IReadOnlyDictionary<string, string> _words;
+
+    private ReportWords(string language, CultureInfo culture, IReadOnlyDictionary<string, string> words) =>
+        (Language, Culture, _words) = (language, culture, words);
+
+    public static readonly ReportWords English = new(
+        "en",
+        CultureInfo.InvariantCulture,
+        Words(english: true)
+    );
+
+    public static readonly ReportWords Chinese = new(
+        "zh-CN",
+        CultureInfo.InvariantCulture,
+        Words(english: false)
+    );
+
+    /// <summary>As in the page's <c>lang</c>.</summary>
+    public string Language { get; }
+
+    internal CultureInfo Culture { get; }
+
+    /// <summary>The word for a name of the report; the name itself where there is none.</summary>
+    internal string this[string name] => _words.GetValueOrDefault(name, name);
+
+    private static Dictionary<string, string> Words(bool english) =>
+        Entries.ToDictionary(entry => entry.Name, entry => english ? entry.English : entry.Chinese);
+}
