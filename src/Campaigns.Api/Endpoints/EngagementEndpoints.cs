@@ -1,7 +1,7 @@
 using Campaigns.Access;
 using Campaigns.Api.Auth;
-using Campaigns.Customers;
 using Campaigns.Api.Edge;
+using Campaigns.Customers;
 using Campaigns.Outcomes;
 using Campaigns.Results;
 

@@ -47,8 +47,13 @@ internal static class EventEndpoints
                 async (EventsBody body, Actor actor, EventIntake module, CancellationToken cancellationToken) =>
                 {
                     var entries = body.Events.Select(item => item.Entry).ToArray();
-                    var result = await module.RecordAsync(actor, entries, 
-                        (connection, batch, now) => Conversions.CountAsync(connection, batch.Stored, now, cancellationToken), cancellationToken);
+                    var result = await module.RecordAsync(
+                        actor,
+                        entries,
+                        (connection, batch, now) =>
+                            Conversions.CountAsync(connection, batch.Stored, now, cancellationToken),
+                        cancellationToken
+                    );
                     return BatchAnswer.Of(Items(result)).ToHttp();
                 }
             )

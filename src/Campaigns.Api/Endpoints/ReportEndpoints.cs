@@ -21,12 +21,8 @@ internal static class ReportEndpoints
         campaigns
             .MapGet(
                 "/report",
-                async (
-                    string campaignId,
-                    int? run,
-                    CampaignReports module,
-                    CancellationToken cancellationToken
-                ) => new ReportAnswer(await module.OfAsync(campaignId, run, cancellationToken))
+                async (string campaignId, int? run, CampaignReports module, CancellationToken cancellationToken) =>
+                    new ReportAnswer(await module.OfAsync(campaignId, run, cancellationToken))
             )
             .WithMetadata(TakesSignedLinks.Instance)
             .WithName("getReport")
@@ -40,8 +36,7 @@ internal static class ReportEndpoints
         campaigns
             .MapPost(
                 "/report/link",
-                (string campaignId, SignedLinks links) =>
-                    links.For($"/v1/campaigns/{campaignId}/report", LinkLifetime)
+                (string campaignId, SignedLinks links) => links.For($"/v1/campaigns/{campaignId}/report", LinkLifetime)
             )
             .WithName("linkReport")
             .WithSummary("Make a link that opens the report in a browser")

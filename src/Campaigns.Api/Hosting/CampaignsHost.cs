@@ -12,7 +12,9 @@ using Campaigns.Jobs;
 using Campaigns.Json;
 using Campaigns.Lifecycle;
 using Campaigns.Operations;
+using Campaigns.Outcomes;
 using Campaigns.Planning;
+using Campaigns.Reports;
 using Campaigns.Segments;
 using Npgsql;
 
@@ -34,7 +36,10 @@ internal static class CampaignsHost
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton<BusinessClock>();
         services.AddSingleton(provider =>
-            new JobHandlers().HandleDispatch(provider).HandlePlanning(provider, provider.ScheduleRunAsync)
+            new JobHandlers()
+                .HandleDispatch(provider)
+                .HandlePlanning(provider, provider.ScheduleRunAsync)
+                .HandleOutcomes(provider)
         );
         services.AddHostedService<StartUp>();
         services.AddCallers();
@@ -58,10 +63,13 @@ internal static class CampaignsHost
         services.AddContactPolicy();
         services.AddPlanning();
         services.AddDispatch();
+        services.AddOutcomes();
+        services.AddReports();
         if (node.Works)
         {
             services.AddPlanningWorker();
             services.AddDispatchWorker();
+            services.AddOutcomesWorker();
         }
 
         builder.WebHost.ConfigureKestrel(kestrel =>
@@ -96,6 +104,9 @@ internal static class CampaignsHost
         api.MapCampaignLifecycle();
         api.MapContactPolicy();
         api.MapPlanning();
+        api.MapEngagements();
+        api.MapConversions();
+        api.MapReports();
         // One line a capability.
     }
 

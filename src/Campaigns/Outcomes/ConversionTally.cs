@@ -8,10 +8,12 @@ internal static class ConversionTally
 {
     /// <summary>For the conversions of these customers, which the caller has locked. Settling again changes nothing.
     /// </summary>
-    public static Task SettleAsync(NpgsqlConnection connection, long[] customers, CancellationToken cancellationToken) =>
-        connection.ExecuteAsync(
-            new CommandDefinition(Settle, new { customers }, cancellationToken: cancellationToken)
-        );
+    public static Task SettleAsync(
+        NpgsqlConnection connection,
+        long[] customers,
+        CancellationToken cancellationToken
+    ) =>
+        connection.ExecuteAsync(new CommandDefinition(Settle, new { customers }, cancellationToken: cancellationToken));
 
     // The statement reads conversions as they were: counted is the state before, wanted the state after. A customer's sum
     // of values is squared, so that the report has the variance of the value per customer.

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Campaigns.Customers;
 using Campaigns.Database;
+using Campaigns.Json;
 using Campaigns.Lifecycle;
 using Dapper;
 using Npgsql;
@@ -101,7 +102,13 @@ public static class Conversions
                 cancellationToken: cancellationToken
             )
         );
-        return [.. rows.Select(row => new RunGoal(row.RunKey, StoredJson.Read<Goal>(row.Goal)))];
+        return
+        [
+            .. rows.Select(row => new RunGoal(
+                row.RunKey,
+                JsonSerializer.Deserialize<Goal>(row.Goal, ProductJson.Options)!
+            )),
+        ];
     }
 
     private static Task TakeBackAsync(

@@ -1,4 +1,6 @@
+using System.Text.Json;
 using Campaigns.Database;
+using Campaigns.Json;
 using Campaigns.Lifecycle;
 using Dapper;
 using Npgsql;
@@ -38,12 +40,13 @@ internal sealed class EarlyEvents(NpgsqlDataSource dataSource)
         );
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var now = await BusinessClock.NowAsync(connection);
-        var goal = StoredJson.Read<Goal>(
+        var goal = JsonSerializer.Deserialize<Goal>(
             await connection.QuerySingleAsync<string>(
                 "SELECT (plan -> 'goal')::text FROM run WHERE run_key = @runKey",
                 new { runKey }
-            )
-        );
+            ),
+            ProductJson.Options
+        )!;
         var customers = (
             await connection.QueryAsync<long>(
                 new CommandDefinition(

@@ -15,9 +15,6 @@ public static class OutcomesModule
         services.AddHostedService<FoldService>();
 
     /// <summary>Declares the work of <see cref="JobKind.RefreshReports"/>.</summary>
-    public static void HandleOutcomes(this JobHandlers handlers, IServiceProvider services) =>
-        handlers.On(
-            JobKind.RefreshReports,
-            (_, stopping) => services.GetRequiredService<Fold>().RunAsync(stopping)
-        );
+    public static JobHandlers HandleOutcomes(this JobHandlers handlers, IServiceProvider services) =>
+        handlers.On(JobKind.RefreshReports, (_, stopping) => services.GetRequiredService<Fold>().RunAsync(stopping));
 }

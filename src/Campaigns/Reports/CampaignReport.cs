@@ -68,20 +68,20 @@ public sealed record ReportLedger
 /// <param name="Metric">Its name in <see cref="Metrics"/>.</param>
 /// <param name="Unique">Customers.</param>
 /// <param name="Total">Times: attempts, openings, conversions; null where it is the same by definition.</param>
-public sealed record FunnelStep(string Metric, long Unique, long? Total);
+public sealed record FunnelStep(string Metric, long Unique, long? Total = null);
 
 /// <summary>Everyone assigned to an arm at planning, delivered or not, and those of them who converted.</summary>
 /// <param name="Conversions">Where every event counts, more than customers.</param>
 /// <param name="Rate">Converted over customers; null with nobody in the arm.</param>
 /// <param name="Value">Sum of the conversions' amounts.</param>
-public sealed record ArmResult(long Customers, long Converted, long Conversions, double? Rate, decimal Value)
+public sealed record ArmResult(long Customers, long Converted, long Conversions, decimal Value, double? Rate = null)
 {
     internal Arm Arm => new(Converted, Customers);
 }
 
 /// <summary>A figure with its 95 % interval, or the reason why there is none.</summary>
 /// <param name="Missing">Such as <c>noHoldout</c>; null where there is a value.</param>
-public sealed record Measured(double? Value, double? Low, double? High, string? Missing)
+public sealed record Measured(double? Value = null, double? Low = null, double? High = null, string? Missing = null)
 {
     internal static Measured Of(Figure<Estimate> figure) =>
         figure.Value is { } estimate
@@ -93,7 +93,7 @@ public sealed record Measured(double? Value, double? Low, double? High, string? 
 }
 
 /// <summary>A p-value, or the reason why there is none.</summary>
-public sealed record PValue(double? Value, string? Missing)
+public sealed record PValue(double? Value = null, string? Missing = null)
 {
     internal static PValue Of(Figure<double> figure) =>
         new(figure.Value, figure.Reason is { } reason ? Measured.Name(reason) : null);
@@ -164,14 +164,7 @@ public sealed record WindowResult(
 );
 
 /// <summary>Customers, each once a metric.</summary>
-public sealed record SendCounts(
-    long Touches,
-    long Attempted,
-    long Accepted,
-    long Delivered,
-    long Opened,
-    long Clicked
-);
+public sealed record SendCounts(long Touches, long Attempted, long Accepted, long Delivered, long Opened, long Clicked);
 
 /// <summary>A day.</summary>
 /// <param name="Attempted">Customers whose first attempt was then.</param>

@@ -1,7 +1,9 @@
 using System.Data;
+using System.Text.Json;
 using Campaigns.Channels;
 using Campaigns.Database;
 using Campaigns.Dispatch;
+using Campaigns.Json;
 using Campaigns.Planning;
 using Campaigns.Results;
 using Dapper;
@@ -20,11 +22,7 @@ public sealed class CampaignReports(NpgsqlDataSource dataSource)
 
     /// <summary>The report of one run.</summary>
     /// <param name="run">Number of the run, from 1; null for the latest that is planned.</param>
-    public async Task<Result<CampaignReport>> OfAsync(
-        string campaignId,
-        int? run,
-        CancellationToken cancellationToken
-    )
+    public async Task<Result<CampaignReport>> OfAsync(string campaignId, int? run, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         // One snapshot, so that all figures are of one instant.
@@ -137,7 +135,7 @@ internal sealed record ReportedRun
     public string Plan { get; init; } = "";
     public DateTimeOffset ComputedThrough { get; init; }
 
-    public RunPlan ReadPlan() => StoredJson.Read<RunPlan>(Plan);
+    public RunPlan ReadPlan() => JsonSerializer.Deserialize<RunPlan>(Plan, ProductJson.Options)!;
 }
 
 /// <summary>A line of the run's ledger.</summary>

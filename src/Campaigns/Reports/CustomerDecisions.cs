@@ -18,13 +18,13 @@ public sealed record CustomerDecision(
     string CustomerId,
     int Run,
     string Kind,
-    string? Reason,
-    Channel? Channel,
-    string? Variant,
-    DateTimeOffset? OpensAt,
-    DateTimeOffset? ClosesAt,
-    string? State,
-    string? StateReason
+    string? Reason = null,
+    Channel? Channel = null,
+    string? Variant = null,
+    DateTimeOffset? OpensAt = null,
+    DateTimeOffset? ClosesAt = null,
+    string? State = null,
+    string? StateReason = null
 );
 
 /// <summary>Decisions, one customer at a time.</summary>
@@ -66,8 +66,7 @@ public sealed class CustomerDecisions(NpgsqlDataSource dataSource)
             return Error.NotFound("decision of this campaign for customer", customerId);
         }
 
-        var touch =
-            row.Kind == "touch" ? await TouchStates.OfAsync(connection, row.RunKey, row.CustomerKey) : null;
+        var touch = row.Kind == "touch" ? await TouchStates.OfAsync(connection, row.RunKey, row.CustomerKey) : null;
         return new CustomerDecision(
             campaignId,
             customerId,

@@ -136,7 +136,15 @@ internal static class ReportCharts
             x += length;
         }
 
-        Legend(chart, 60, [.. parts.Where(part => part.Count > 0).Select(part => ($"{words[part.Name]} {ReportPage.Count(part.Count)}", part.Fill))]);
+        Legend(
+            chart,
+            60,
+            [
+                .. parts
+                    .Where(part => part.Count > 0)
+                    .Select(part => ($"{words[part.Name]} {ReportPage.Count(part.Count)}", part.Fill)),
+            ]
+        );
         return End(chart);
     }
 
@@ -201,9 +209,7 @@ internal static class ReportCharts
         );
 
     private static void Label(StringBuilder chart, double x, double y, string text, string anchor) =>
-        chart.Append(
-            $"<text x=\"{N(x)}\" y=\"{N(y)}\" text-anchor=\"{anchor}\">{ReportPage.Text(text)}</text>"
-        );
+        chart.Append($"<text x=\"{N(x)}\" y=\"{N(y)}\" text-anchor=\"{anchor}\">{ReportPage.Text(text)}</text>");
 
     private static string N(double number) => number.ToString("0.##", Plain);
 }

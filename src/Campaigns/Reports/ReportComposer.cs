@@ -91,8 +91,8 @@ internal sealed class ReportComposer(
             customers,
             converted,
             Count("conversions", cell => cell.Arm == arm && which(cell)),
-            customers == 0 ? null : (double)converted / customers,
-            Value("conversions", arm, which)
+            Value("conversions", arm, which),
+            customers == 0 ? null : (double)converted / customers
         );
     }
 

@@ -43,9 +43,7 @@ public static class ReportCsv
         }
 
         var isNumber = decimal.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out _);
-        var safe = !isNumber && FormulaStarts.Contains(start[0], StringComparison.Ordinal)
-            ? "'" + text
-            : text;
+        var safe = !isNumber && FormulaStarts.Contains(start[0], StringComparison.Ordinal) ? "'" + text : text;
         return safe.AsSpan().IndexOfAny(",\"\r\n") >= 0 || safe != safe.Trim()
             ? $"\"{safe.Replace("\"", "\"\"", StringComparison.Ordinal)}\""
             : safe;

@@ -58,12 +58,22 @@ public sealed class ReportWords
         ("states", "Where the touches stand", "触达状态"),
         ("state", "State", "状态"),
         ("noData", "Nothing yet.", "暂无数据。"),
-        ("alarm", "Do not trust this report: the arms are not what was planned (sample ratio mismatch).",
-            "请勿采信本报告：各组人数与计划不符（样本比例失衡）。"),
+        (
+            "alarm",
+            "Do not trust this report: the arms are not what was planned (sample ratio mismatch).",
+            "请勿采信本报告：各组人数与计划不符（样本比例失衡）。"
+        ),
         ("clear", "The interval leaves out 0: the campaign made a difference.", "区间不含 0：活动产生了效果。"),
-        ("unclear", "The interval contains 0: no difference can be told from chance.", "区间包含 0：尚不能与随机波动区分。"),
-        ("everyone", "Everyone assigned at planning is counted, delivered or not; the rule is the same for both arms.",
-            "按计划时的分组统计全部客户，无论是否送达；两组规则相同。"),
+        (
+            "unclear",
+            "The interval contains 0: no difference can be told from chance.",
+            "区间包含 0：尚不能与随机波动区分。"
+        ),
+        (
+            "everyone",
+            "Everyone assigned at planning is counted, delivered or not; the rule is the same for both arms.",
+            "按计划时的分组统计全部客户，无论是否送达；两组规则相同。"
+        ),
         ("noHoldout", "nobody was held out", "未设对照组"),
         ("nobodyTreated", "nobody was treated", "无触达客户"),
         ("noConversions", "an arm has no conversion", "有一组没有转化"),
@@ -104,17 +114,9 @@ public sealed class ReportWords
     private ReportWords(string language, CultureInfo culture, IReadOnlyDictionary<string, string> words) =>
         (Language, Culture, _words) = (language, culture, words);
 
-    public static readonly ReportWords English = new(
-        "en",
-        CultureInfo.InvariantCulture,
-        Words(english: true)
-    );
+    public static readonly ReportWords English = new("en", CultureInfo.InvariantCulture, Words(english: true));
 
-    public static readonly ReportWords Chinese = new(
-        "zh-CN",
-        CultureInfo.InvariantCulture,
-        Words(english: false)
-    );
+    public static readonly ReportWords Chinese = new("zh-CN", CultureInfo.InvariantCulture, Words(english: false));
 
     /// <summary>As in the page's <c>lang</c>.</summary>
     public string Language { get; }

@@ -1,0 +1,179 @@
+using Campaigns.Customers;
+using Campaigns.Outcomes;
+
+namespace Campaigns.Tests.Outcomes;
+
+public sealed class ConversionTests
+{
+    private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan Day = TimeSpan.FromDays(1);
+
+    [Fact]
+    public async Task The_window_includes_its_start_and_excludes_its_end_in_both_arms()
+    {
+        await using var given = await GivenArms.CreateAsync(treated: 4, heldOut: 4);
+
+        foreach (var arm in new[] { "t", "h" })
+        {
+            await given.RecordAsync(
+                given.Buys($"{arm}1", -Tick),
+                given.Buys($"{arm}2", TimeSpan.Zero),
+                given.Buys($"{arm}3", (7 * Day) - Tick),
+                given.Buys($"{arm}4", 7 * Day)
+            );
+        }
+
+        Assert.Equal("2/2", await given.ConvertedAsync());
+    }
+
+    [Fact]
+    public async Task The_suppressed_and_the_held_out_bank_wide_are_in_neither_arm()
+    {
+        await using var given = await GivenArms.CreateAsync(suppressed: 1, heldOutGlobal: 1);
+
+        await given.RecordAsync(given.Buys("s1", Day), given.Buys("g1", Day), given.Buys("nobody", Day));
+
+        Assert.Equal("0/0", await given.ConvertedAsync());
+    }
+
+    [Fact]
+    public async Task A_repeated_event_counts_once_and_a_second_one_only_where_every_one_counts()
+    {
+        await using var once = await GivenArms.CreateAsync();
+        await using var each = await GivenArms.CreateAsync(everyTime: true);
+        foreach (var given in new[] { once, each })
+        {
+            await given.RecordAsync(given.Buys("t1", Day, "a", 10), given.Buys("t1", 2 * Day, "b", 5));
+            await given.RecordAsync(given.Buys("t1", Day, "a", 10));
+        }
+
+        var (first, every) = (await once.ReportAsync(), await each.ReportAsync());
+        Assert.Equal((1, 1, 10m), Counted(first));
+        Assert.Equal((1, 2, 15m), Counted(every));
+
+        static (long, long, decimal) Counted(Campaigns.Reports.CampaignReport report) =>
+            (report.Lift.Treated.Converted, report.Lift.Treated.Conversions, report.Lift.Treated.Value);
+    }
+
+    [Fact]
+    public async Task The_earliest_event_counts_though_it_comes_late()
+    {
+        await using var given = await GivenArms.CreateAsync();
+
+        await given.RecordAsync(given.Buys("h1", 3 * Day, amount: 5));
+        await given.RecordAsync(given.Buys("h1", Day, amount: 70));
+
+        var report = await given.ReportAsync();
+        Assert.Equal(70m, report.Lift.Control.Value);
+        Assert.Equal(DateOnly.FromDateTime(given.Start.AddDays(1).Date), Assert.Single(report.ByDay).Day);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_reversal_takes_its_conversion_back_whichever_comes_first(bool conversionFirst)
+    {
+        await using var given = await GivenArms.CreateAsync();
+        EventEntry[] both = [given.Buys("t1", Day, "loan-1"), given.Cancels("t1", "loan-1")];
+
+        foreach (var entry in conversionFirst ? both : both.Reverse())
+        {
+            await given.RecordAsync(entry);
+        }
+
+        Assert.Equal("0/0", await given.ConvertedAsync());
+        await given.RecordAsync(given.Buys("t1", 2 * Day));
+        Assert.Equal("1/0", await given.ConvertedAsync());
+    }
+
+    [Fact]
+    public async Task Events_that_came_before_the_run_was_planned_are_counted_afterwards()
+    {
+        await using var given = await GivenArms.CreateAsync();
+        await given.ExecuteAsync("UPDATE run SET planned_at = NULL, state = 'planning'");
+        await given.RecordAsync(given.Buys("t1", Day), given.Buys("h1", Day), given.Buys("h2", -Day));
+        await given.ExecuteAsync("UPDATE run SET planned_at = now(), state = 'planned'");
+        Assert.Equal("0/0", await given.ConvertedAsync());
+
+        await given.FoldAsync();
+        await given.FoldAsync();
+
+        Assert.Equal("1/1", await given.ConvertedAsync());
+    }
+
+    [Fact]
+    public async Task Many_writers_over_the_same_customers_count_what_one_would()
+    {
+        await using var given = await GivenArms.CreateAsync(treated: 20, heldOut: 20, everyTime: true);
+        var random = new Random(7);
+        var entries = Enumerable
+            .Range(0, 600)
+            .Select(n =>
+            {
+                var customer = $"{(random.Next(2) == 0 ? "t" : "h")}{random.Next(1, 21)}";
+                return random.Next(4) == 0
+                    ? given.Cancels(customer, $"x-{random.Next(300)}")
+                    : given.Buys(customer, random.Next(-1, 9) * Day, $"x-{random.Next(300)}", random.Next(1, 50));
+            })
+            .ToArray();
+
+        await Task.WhenAll(entries.Chunk(60).Select(chunk => Task.Run(() => given.RecordAsync(chunk))));
+        await given.FoldAsync();
+
+        var counted = (await given.ReportAsync()).Lift;
+        var cells = await CellsAsync(given);
+        Assert.Equal(await NaiveAsync(given), cells);
+        Assert.Equal(
+            cells,
+            $"t {counted.Treated.Converted} {counted.Treated.Conversions} {counted.Treated.Value:0.####}, "
+                + $"h {counted.Control.Converted} {counted.Control.Conversions} {counted.Control.Value:0.####}"
+        );
+    }
+
+    private static Task<string> CellsAsync(GivenArms given) =>
+        AskAsync(
+            given,
+            """
+            SELECT string_agg(line, ', ' ORDER BY arm)
+            FROM (
+                SELECT arm, CASE arm WHEN 0 THEN 't ' ELSE 'h ' END
+                    || sum(n) FILTER (WHERE metric = 'converted') || ' '
+                    || sum(n) FILTER (WHERE metric = 'conversions') || ' '
+                    || trim_scale(sum(amount) FILTER (WHERE metric = 'conversions')) AS line
+                FROM report_cell
+                GROUP BY arm
+            ) l
+            """
+        );
+
+    /// <summary>From the stored events alone.</summary>
+    private static Task<string> NaiveAsync(GivenArms given) =>
+        AskAsync(
+            given,
+            """
+            SELECT string_agg(line, ', ' ORDER BY line DESC)
+            FROM (
+                SELECT left(c.customer_id, 1) || ' ' || count(DISTINCT e.customer_key) || ' ' || count(*) || ' '
+                    || trim_scale(sum(e.amount)) AS line
+                FROM event e
+                JOIN event_type t USING (event_type)
+                JOIN customer c USING (customer_key)
+                CROSS JOIN wave w
+                WHERE t.name = 'deposit.opened' AND e.occurred_at >= w.opens_at
+                    AND e.occurred_at < w.opens_at + interval '7 days'
+                    AND NOT EXISTS (
+                        SELECT FROM event r
+                        WHERE r.customer_key = e.customer_key AND r.event_source = e.event_source
+                            AND r.attributes ->> 'reverses' = e.event_id
+                    )
+                GROUP BY left(c.customer_id, 1)
+            ) l
+            """
+        );
+
+    private static async Task<string> AskAsync(GivenArms given, string sql)
+    {
+        await using var command = given.DataSource.CreateCommand(sql);
+        return (string)(await command.ExecuteScalarAsync())!;
+    }
+}
