@@ -313,21 +313,23 @@ TABLE idempotency
 TABLE import_batch
     batch bigint NOT NULL GENERATED ALWAYS AS IDENTITY
     operation_id text NOT NULL
+    mapping_id text NOT NULL
     digest bytea NOT NULL
-    actor text NOT NULL
     scope jsonb NOT NULL
     rows bigint NOT NULL
+    last_line bigint NOT NULL
     merged_through bigint NOT NULL DEFAULT 0
     created bigint NOT NULL DEFAULT 0
     updated bigint NOT NULL DEFAULT 0
     unchanged bigint NOT NULL DEFAULT 0
+    refused bigint NOT NULL DEFAULT 0
     error_count bigint NOT NULL
     errors jsonb NOT NULL
     leased_until timestamp with time zone
     finished_at timestamp with time zone
     CONSTRAINT import_batch_operation_id_key UNIQUE (operation_id)
     CONSTRAINT import_batch_pkey PRIMARY KEY (batch)
-    CREATE INDEX import_batch_digest ON public.import_batch USING btree (digest)
+    CREATE INDEX import_batch_mapping ON public.import_batch USING btree (mapping_id, batch)
     CREATE INDEX import_batch_open ON public.import_batch USING btree (batch) WHERE (finished_at IS NULL)
     CREATE UNIQUE INDEX import_batch_operation_id_key ON public.import_batch USING btree (operation_id)
 
