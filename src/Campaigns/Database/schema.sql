@@ -195,9 +195,18 @@ TABLE conversion
     event_source smallint NOT NULL
     event_id text NOT NULL
     occurred_at timestamp with time zone NOT NULL
+    recorded_at timestamp with time zone NOT NULL
     amount numeric(20,4)
+    currency text
     reversed_at timestamp with time zone
+    counted boolean NOT NULL DEFAULT false
     CONSTRAINT conversion_pkey PRIMARY KEY (run_key, customer_key, event_source, event_id)
+    CREATE INDEX conversion_customer ON public.conversion USING btree (customer_key)
+
+TABLE counted_run
+    run_key integer NOT NULL
+    counted_at timestamp with time zone NOT NULL
+    CONSTRAINT counted_run_pkey PRIMARY KEY (run_key)
 
 TABLE customer
     customer_key bigint NOT NULL GENERATED ALWAYS AS IDENTITY
@@ -440,6 +449,13 @@ TABLE request_receipt
     received_at timestamp with time zone NOT NULL
     CONSTRAINT request_receipt_pkey PRIMARY KEY (run_key, chunk, request)
 
+TABLE reversal
+    customer_key bigint NOT NULL
+    event_source smallint NOT NULL
+    event_id text NOT NULL
+    recorded_at timestamp with time zone NOT NULL
+    CONSTRAINT reversal_pkey PRIMARY KEY (customer_key, event_source, event_id)
+
 TABLE run
     run_key integer NOT NULL
     campaign_key integer NOT NULL
@@ -458,6 +474,7 @@ TABLE run
     CONSTRAINT run_pkey PRIMARY KEY (run_key)
     CONSTRAINT run_state_check CHECK ((state = ANY (ARRAY['planning'::text, 'planned'::text, 'closed'::text, 'cancelled'::text, 'stopped'::text])))
     CREATE UNIQUE INDEX run_campaign_key_number_key ON public.run USING btree (campaign_key, number)
+    CREATE INDEX run_goal ON public.run USING btree (((plan #>> '{goal,event}'::text[]))) WHERE (planned_at IS NOT NULL)
     CREATE INDEX run_open ON public.run USING btree (campaign_key) WHERE (state = ANY (ARRAY['planning'::text, 'planned'::text]))
 
 TABLE run_calendar
