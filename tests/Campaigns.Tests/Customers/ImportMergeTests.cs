@@ -66,6 +66,24 @@ public sealed class ImportMergeTests
     }
 
     [Fact]
+    public async Task Rows_that_the_database_refuses_hold_no_later_file_up()
+    {
+        await using var bank = await TestBank.OpenAsync();
+        var import = await WithMappingAsync(bank);
+        var poisoned = await ReceiveAsync(import, Rows(10));
+        await using var connection = await bank.DataSource.OpenConnectionAsync();
+        await connection.ExecuteAsync("ALTER TABLE customer ADD CONSTRAINT poison CHECK (customer_id <> 'c-5')");
+        var good = await ReceiveAsync(import, Rows(3));
+
+        Assert.True(await Merger(bank, import).MergeNextAsync(default));
+        Assert.True(await Merger(bank, import).MergeNextAsync(default));
+
+        var failed = (await new OperationLog(bank.DataSource).GetAsync(TestBank.Backend, poisoned, default)).Value;
+        Assert.Equal("import-refused", failed.Failure?.Type);
+        Assert.Equal(3, await DoneAsync(bank, good));
+    }
+
+    [Fact]
     public async Task Addresses_that_rows_share_belong_to_the_first()
     {
         await using var bank = await TestBank.OpenAsync();

@@ -39,8 +39,9 @@ internal sealed partial class ImportMerger(
             {
                 // Time to look again, or to stop.
             }
-            catch (Exception exception) when (exception is NpgsqlException or TimeoutException)
+            catch (Exception exception)
             {
+                // The rows are staged and the lease runs out: this node or another tries again.
                 Log.Interrupted(logger, exception);
                 await Task.Delay(TimeSpan.FromSeconds(1), CancellationToken.None);
             }
@@ -63,7 +64,7 @@ internal sealed partial class ImportMerger(
 
         while (batch.MergedThrough < batch.LastLine)
         {
-            var merged = await MergeChunkAsync(batch, cancellationToken);
+            var merged = await MergeOrRefuseAsync(batch, cancellationToken);
             if (merged.Error is { } error)
             {
                 await FailAsync(batch, error, cancellationToken);
@@ -117,6 +118,20 @@ internal sealed partial class ImportMerger(
             )
         );
         return last is not null && last.AsSpan().SequenceEqual(batch.Digest);
+    }
+
+    // Rows that PostgreSQL refuses would be refused again, and every later file waits for this one.
+    private async Task<Result<Batch>> MergeOrRefuseAsync(Batch batch, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await MergeChunkAsync(batch, cancellationToken);
+        }
+        catch (PostgresException exception) when (exception.SqlState is ['2', '2' or '3', ..])
+        {
+            Log.Refused(logger, exception, batch.OperationId);
+            return Refused;
+        }
     }
 
     private Task<Result<Batch>> MergeChunkAsync(Batch batch, CancellationToken cancellationToken) =>
@@ -305,6 +320,9 @@ internal sealed partial class ImportMerger(
         await transaction.CommitAsync(cancellationToken);
     }
 
+    private static Error Refused =>
+        new(ErrorKind.Conflict, "import-refused", "The database refused the rows; what was merged before them stays.");
+
     private static Error CatalogueChanged =>
         new(
             ErrorKind.Conflict,
@@ -343,5 +361,8 @@ internal sealed partial class ImportMerger(
     {
         [LoggerMessage(Level = LogLevel.Warning, Message = "Merging a file was interrupted; it goes on in a moment.")]
         public static partial void Interrupted(ILogger logger, Exception exception);
+
+        [LoggerMessage(Level = LogLevel.Error, Message = "The rows of {OperationId} were refused.")]
+        public static partial void Refused(ILogger logger, Exception exception, string operationId);
     }
 }
