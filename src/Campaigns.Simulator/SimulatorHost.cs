@@ -15,7 +15,19 @@ public static class SimulatorHost
         await using var app = Build(args);
         await app.StartAsync();
         Console.WriteLine($"simulator: {app.Urls.First()}");
+        if (app.Services.GetRequiredService<SimulatorOptions>().EndWithInput)
+        {
+            _ = EndWithInputAsync(app.Lifetime);
+        }
+
         await app.WaitForShutdownAsync();
+    }
+
+    private static async Task EndWithInputAsync(IHostApplicationLifetime lifetime)
+    {
+        await using var input = Console.OpenStandardInput();
+        await input.CopyToAsync(Stream.Null);
+        lifetime.StopApplication();
     }
 
     /// <summary>Builds it, not yet started; dispose it to close the ledger.</summary>
@@ -75,6 +87,9 @@ public sealed class SimulatorOptions
 
     /// <summary>Token that signs WeChat's callbacks.</summary>
     public string WeChatCallbackToken { get; set; } = "simulator";
+
+    /// <summary>Whether it stops when its standard input ends, as it does when whoever started it is gone.</summary>
+    public bool EndWithInput { get; set; }
 
     public string AliyunKeyId { get; set; } = "simulator";
     public string AliyunSecret { get; set; } = "simulator";

@@ -41,6 +41,12 @@ public sealed record TimetableLine
     public required DateTimeOffset Closes { get; init; }
     public required long Touches { get; init; }
 
+    /// <summary>Touches that wait to be sent in it, those that rolled to it too; 0 in a preview.</summary>
+    public required long Waiting { get; init; }
+
+    /// <summary>Of those, the ones whose instant has come.</summary>
+    public required long Due { get; init; }
+
     /// <summary>Customers who would have had this window.</summary>
     public required long HeldOut { get; init; }
 }
@@ -146,9 +152,18 @@ public sealed class Ledgers(NpgsqlDataSource dataSource)
         (
             await connection.QueryAsync<TimetableLine>(
                 """
-                SELECT wave, channel, opens_at AS opens, closes_at AS closes, touches, held_out
-                FROM wave WHERE run_key = @runKey AND (touches > 0 OR held_out > 0)
-                ORDER BY opens_at, channel, wave
+                SELECT w.wave, w.channel, w.opens_at AS opens, w.closes_at AS closes, w.touches, w.held_out,
+                    coalesce(c.waiting, 0) AS waiting, coalesce(c.due, 0) AS due
+                FROM wave w
+                LEFT JOIN (
+                    SELECT wave, sum(touches)::bigint AS waiting,
+                        sum(touches) FILTER (WHERE due_at <= clock_timestamp() + clock_offset)::bigint AS due
+                    FROM chunk CROSS JOIN business_clock
+                    WHERE run_key = @runKey AND state = 0
+                    GROUP BY wave
+                ) c ON c.wave = w.wave
+                WHERE w.run_key = @runKey AND (w.touches > 0 OR w.held_out > 0 OR c.waiting > 0)
+                ORDER BY w.opens_at, w.channel, w.wave
                 """,
                 new { runKey }
             )
