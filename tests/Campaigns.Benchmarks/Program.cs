@@ -1,1 +1,18 @@
-Console.WriteLine("Campaigns");
+using Campaigns.Benchmarks;
+
+var suites = new Dictionary<string, Func<Options, Task>>(StringComparer.Ordinal)
+{
+    ["import"] = ImportBenchmark.RunAsync,
+    ["plan"] = PlanBenchmark.RunAsync,
+};
+
+if (args.Length == 0 || !suites.TryGetValue(args[0], out var suite))
+{
+    Console.Error.WriteLine(
+        $"usage: Campaigns.Benchmarks {string.Join('|', suites.Keys)} [--rows N] [--turns N] [--peers]"
+    );
+    return 2;
+}
+
+await suite(Options.Parse(args[1..]));
+return 0;
