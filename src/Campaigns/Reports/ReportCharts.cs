@@ -8,7 +8,7 @@ namespace Campaigns.Reports;
 /// without colour too.</summary>
 internal static class ReportCharts
 {
-    private const int Width = 720;
+    private const int Width = 480;
     private const string Dark = "#1f4e79";
     private const string Light = "#dfe8f1";
     private static readonly CultureInfo Plain = CultureInfo.InvariantCulture;
@@ -20,11 +20,11 @@ internal static class ReportCharts
         var chart = Begin(row * report.Funnel.Count, words["funnel"]);
         foreach (var (step, index) in report.Funnel.Select((step, index) => (step, index)))
         {
-            var length = 440.0 * step.Unique / most;
+            var length = 300.0 * step.Unique / most;
             var y = index * row;
-            Label(chart, 120, y + 19, words[step.Metric], "end");
-            Bar(chart, 130, y + 4, Math.Max(length, 1), row - 8, Dark);
-            Label(chart, 136 + length, y + 19, ReportPage.Count(step.Unique), "start");
+            Label(chart, 92, y + 19, words[step.Metric], "end");
+            Bar(chart, 100, y + 4, Math.Max(length, 1), row - 8, Dark);
+            Label(chart, 106 + length, y + 19, ReportPage.Count(step.Unique), "start");
         }
 
         return End(chart);
@@ -76,7 +76,7 @@ internal static class ReportCharts
             Label(chart, 44, Y(tick) + 4, tick.ToString("0.##", Plain) + "%", "end");
         }
 
-        var every = Math.Max(1, (int)Math.Ceiling(report.ByDay.Count / 10.0));
+        var every = Math.Max(1, (int)Math.Ceiling(report.ByDay.Count / 7.0));
         for (var i = 0; i < report.ByDay.Count; i++)
         {
             var x = 55 + i * step;
@@ -103,13 +103,13 @@ internal static class ReportCharts
         foreach (var (window, index) in shown.Select((window, index) => (window, index)))
         {
             var y = index * row;
-            var sent = 330.0 * window.Sent.Touches / most;
-            var held = 330.0 * window.Control.Customers / most;
-            Label(chart, 150, y + 17, Hour(window), "end");
-            Label(chart, 160, y + 17, words[ProductJson.NameOf(window.Channel)], "start");
-            Bar(chart, 235, y + 4, sent, row - 8, Dark);
-            Bar(chart, 235 + sent, y + 4, held, row - 8, Light);
-            Label(chart, 241 + sent + held, y + 17, ReportPage.Count(window.Sent.Touches), "start");
+            var sent = 230.0 * window.Sent.Touches / most;
+            var held = 230.0 * window.Control.Customers / most;
+            Label(chart, 84, y + 17, Hour(window), "end");
+            Label(chart, 94, y + 17, words[ProductJson.NameOf(window.Channel)], "start");
+            Bar(chart, 155, y + 4, sent, row - 8, Dark);
+            Bar(chart, 155 + sent, y + 4, held, row - 8, Light);
+            Label(chart, 161 + sent + held, y + 17, ReportPage.Count(window.Sent.Touches), "start");
         }
 
         Legend(chart, row * shown.Count + 10, (words["touches"], Dark), (words["heldOut"], Light));
@@ -127,7 +127,7 @@ internal static class ReportCharts
             ("heldOutGlobal", ledger.HeldOutGlobal, "#9db7d1"),
             ("suppressed", suppressed, "#fff"),
         ];
-        var chart = Begin(84, words["ledger"]);
+        var chart = Begin(100, words["ledger"]);
         var x = 1.0;
         foreach (var (_, count, fill) in parts)
         {
@@ -138,7 +138,7 @@ internal static class ReportCharts
 
         Legend(
             chart,
-            60,
+            50,
             [
                 .. parts
                     .Where(part => part.Count > 0)
@@ -182,9 +182,15 @@ internal static class ReportCharts
         var x = 10.0;
         foreach (var (name, fill) in entries)
         {
+            var width = 48 + name.Sum(letter => letter > 0xff ? 13.5 : 7.2);
+            if (x + width > Width + 20)
+            {
+                (x, y) = (10, y + 24);
+            }
+
             Bar(chart, x, y, 14, 14, fill);
             Label(chart, x + 20, y + 12, name, "start");
-            x += 48 + name.Sum(letter => letter > 0xff ? 13.5 : 7.2);
+            x += width;
         }
     }
 

@@ -150,9 +150,10 @@ public static class ReportPage
     private static string Days(CampaignReport report, ReportWords words) =>
         report.ByDay.Count == 0
             ? $"<p>{Text(words["noData"])}</p>"
-            : ReportCharts.Days(report, words)
+            : $"<p>{Text(words["soFar"])}</p>"
+                + ReportCharts.Days(report, words)
                 + Folded(
-                    words["byDay"],
+                    words["table"],
                     Table(
                         words,
                         ["day", "attempted", "treated", "control"],
@@ -173,7 +174,7 @@ public static class ReportPage
             ? $"<p>{Text(words["noData"])}</p>"
             : ReportCharts.Timetable(report, words)
                 + Folded(
-                    words["timetable"],
+                    words["table"],
                     Table(
                         words,
                         ["window", "channel", "touches", "attempted", "heldOut", "converted"],
@@ -285,10 +286,12 @@ public static class ReportPage
         .kind { letter-spacing: .05em; }
         section { margin-top: 2.2rem; padding-top: 1.2rem; border-top: 1px solid #ddd; }
         .alarm { border: 3px solid #000; padding: .8rem; font-weight: 700; }
-        svg { display: block; width: 100%; height: auto; margin: .2rem 0 1rem; font-size: 13px; }
+        svg { display: block; width: 100%; max-width: 42rem; height: auto; margin: .2rem 0 1rem; font-size: 13px; }
         svg text { fill: #1a1a1a; }
         .wide { overflow-x: auto; }
         table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+        td { white-space: nowrap; }
+        .wide + .wide { margin-top: 1.2rem; }
         th, td { padding: .3rem .6rem .3rem 0; border-bottom: 1px solid #e5e5e5; text-align: right; }
         tr > :first-child { text-align: left; font-weight: 400; }
         thead th { color: #555; font-weight: 400; vertical-align: bottom; }

@@ -16,6 +16,8 @@ public sealed class ReportWords
         ("lift", "Lift against the holdout", "相对对照组的增量"),
         ("funnel", "Funnel", "转化漏斗"),
         ("byDay", "Conversions by day", "每日转化"),
+        ("soFar", "Share of each arm that has converted so far.", "各组截至当日的累计转化率。"),
+        ("table", "As a table", "查看表格"),
         ("timetable", "Timetable", "触达时间表"),
         ("ledger", "Ledger", "批次台账"),
         ("byVariant", "Variants", "方案对比"),
