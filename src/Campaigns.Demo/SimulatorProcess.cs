@@ -53,6 +53,7 @@ internal sealed class SimulatorProcess : IAsyncDisposable
             ]
         )
         {
+            UseShellExecute = false,
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,

@@ -18,7 +18,7 @@ internal sealed record Options(int? Rows, int Turns, bool Peers)
                 "--rows" => options with { Rows = int.Parse(args[++i], CultureInfo.InvariantCulture) },
                 "--turns" => options with { Turns = int.Parse(args[++i], CultureInfo.InvariantCulture) },
                 "--peers" => options with { Peers = true },
-                _ => throw new ArgumentException($"Unknown option {args[i]}."),
+                _ => throw new ArgumentException($"Unknown option {args[i]}.", nameof(args)),
             };
         }
 

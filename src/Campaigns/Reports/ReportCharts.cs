@@ -157,12 +157,14 @@ internal static class ReportCharts
         return [.. counts.Select(count => of == 0 ? 0 : (double)(sum += count) / of)];
     }
 
+    private static readonly int[] Steps = [1, 2, 5, 10];
+
     /// <summary>Round numbers, four or five of them.</summary>
     private static IEnumerable<double> Ticks(double from, double to)
     {
         var rough = (to - from) / 4;
         var power = Math.Pow(10, Math.Floor(Math.Log10(rough)));
-        var step = new[] { 1, 2, 5, 10 }.Select(factor => factor * power).First(size => size >= rough * 0.999);
+        var step = Steps.Select(factor => factor * power).First(size => size >= rough * 0.999);
         for (var tick = Math.Ceiling(from / step); tick * step <= to; tick++)
         {
             yield return tick * step;

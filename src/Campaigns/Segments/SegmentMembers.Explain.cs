@@ -146,7 +146,7 @@ public sealed partial class SegmentMembers
         public bool IsMember(Facts facts) =>
             facts.IsKnown && (facts.HasConsent || !_asksConsent) && Follow(_root, facts).Holds;
 
-        public IReadOnlyList<ExplainedTest> Explain(Facts facts)
+        public List<ExplainedTest> Explain(Facts facts)
         {
             var words = RuleWords.In(_language);
             var mayLook = facts.HasConsent || !_asksConsent;
