@@ -26,14 +26,13 @@ internal sealed class Storage : IAsyncDisposable
     /// <exception cref="DemoException">The database named is not the demo's to empty.</exception>
     public static async Task<Storage> OpenAsync(Action<string> log, CancellationToken cancellationToken)
     {
-        var folder = EmbeddedPostgres.DefaultDirectory(Name());
         if (Environment.GetEnvironmentVariable("ConnectionStrings__Campaigns") is { Length: > 0 } external)
         {
-            Directory.CreateDirectory(folder);
             await TakeAsync(external, cancellationToken);
-            return new Storage(folder, external, server: null);
+            return new Storage(Directory.CreateTempSubdirectory("campaigns-demo-").FullName, external, server: null);
         }
 
+        var folder = EmbeddedPostgres.DefaultDirectory(Name());
         var server = await EmbeddedPostgres.StartAsync(
             new EmbeddedPostgresOptions { DataDirectory = Path.Combine(folder, "postgres"), Log = log },
             cancellationToken
@@ -50,7 +49,17 @@ internal sealed class Storage : IAsyncDisposable
         }
     }
 
-    public ValueTask DisposeAsync() => _server?.DisposeAsync() ?? ValueTask.CompletedTask;
+    public async ValueTask DisposeAsync()
+    {
+        if (_server is null)
+        {
+            Directory.Delete(Folder, recursive: true);
+        }
+        else
+        {
+            await _server.DisposeAsync();
+        }
+    }
 
     // Two clones on one machine do not share a database.
     private static string Name()
