@@ -44,7 +44,10 @@ public sealed class ControlTests
 
         Assert.Equal(40, sent);
         Assert.Equal(sent, gateway.Ledger.Count);
-        Assert.Equal(await given.AskAsync<DateTimeOffset?>("SELECT max(attempted_at) FROM attempt"), paused.LastAttemptAt);
+        Assert.Equal(
+            await given.AskAsync<DateTimeOffset?>("SELECT max(attempted_at) FROM attempt"),
+            paused.LastAttemptAt
+        );
         Assert.Equal("accepted 40, planned 60", await given.StatesAsync(run));
         Assert.Equal("paused", await given.AskAsync<string>("SELECT action FROM audit"));
     }
