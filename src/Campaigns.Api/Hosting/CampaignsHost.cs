@@ -14,6 +14,7 @@ using Campaigns.Lifecycle;
 using Campaigns.Operations;
 using Campaigns.Outcomes;
 using Campaigns.Planning;
+using Campaigns.Receipts;
 using Campaigns.Reports;
 using Campaigns.Segments;
 using Npgsql;
@@ -62,13 +63,15 @@ internal static class CampaignsHost
         services.AddLifecycle();
         services.AddContactPolicy();
         services.AddPlanning();
-        services.AddDispatch();
+        services.Configure<DispatchOptions>(builder.Configuration.GetSection("Dispatch")).AddDispatch();
+        services.AddReceipts();
         services.AddOutcomes();
         services.AddReports();
         if (node.Works)
         {
             services.AddPlanningWorker();
             services.AddDispatchWorker();
+            services.AddReceiptsWorker();
             services.AddOutcomesWorker();
         }
 
@@ -104,6 +107,9 @@ internal static class CampaignsHost
         api.MapCampaignLifecycle();
         api.MapContactPolicy();
         api.MapPlanning();
+        api.MapCampaignControl();
+        api.MapChannels();
+        api.MapCallbacks();
         api.MapEngagements();
         api.MapConversions();
         api.MapReports();

@@ -18,7 +18,10 @@ public static class DispatchModule
             .AddSingleton<ChunkQueue>()
             .AddSingleton<ChunkEnd>()
             .AddSingleton<ChannelLines>()
-            .AddSingleton<ChannelStates>()
+            .AddSingleton(provider => new ChannelStates(
+                provider.GetRequiredService<NpgsqlDataSource>(),
+                provider.GetRequiredService<ChannelLines>()
+            ))
             .AddSingleton<Fallback>()
             .AddSingleton<TouchReader>()
             .AddSingleton<AttemptGate>()

@@ -27,6 +27,7 @@ internal sealed class GivenRun : IAsyncDisposable
     private GivenRun(TestDatabase database) => _database = database;
 
     internal NpgsqlDataSource DataSource => _database.DataSource;
+    internal TestDatabase Database => _database;
     internal string ConnectionString => _database.ConnectionString;
 
     internal static async Task<GivenRun> CreateAsync(int customers = 0)
@@ -121,8 +122,9 @@ internal sealed class GivenRun : IAsyncDisposable
             await connection.ExecuteAsync(
                 """
                 INSERT INTO template_version
-                    (template_id, version, channel, purpose, language, text, defaults, created_by, created_at)
-                VALUES (@id, 1, @channel, @purpose, 'zh', @Text, @defaults::jsonb, 'test', @now)
+                    (template_id, version, channel, purpose, language, text, provider_template, defaults, created_by,
+                     created_at)
+                VALUES (@id, 1, @channel, @purpose, 'zh', @Text, @ProviderTemplate, @defaults::jsonb, 'test', @now)
                 """,
                 new
                 {
@@ -130,6 +132,7 @@ internal sealed class GivenRun : IAsyncDisposable
                     channel = (short)channel,
                     purpose = (short)spec.Purpose,
                     spec.Text,
+                    spec.ProviderTemplate,
                     defaults = JsonSerializer.Serialize(spec.Defaults),
                     now,
                 }
@@ -288,6 +291,7 @@ internal sealed record RunSpec
     public int Windows { get; init; } = 1;
     public TimeSpan OpensIn { get; init; } = TimeSpan.FromMinutes(-1);
     public string Text { get; init; } = "Dear {{name}}";
+    public string? ProviderTemplate { get; init; }
     public IReadOnlyDictionary<string, string> Defaults { get; init; } = new Dictionary<string, string>();
     public bool UsesProfiling { get; init; }
 }

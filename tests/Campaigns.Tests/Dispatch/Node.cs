@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Campaigns.Channels;
 using Campaigns.Dispatch;
 using Campaigns.Jobs;
+using Campaigns.Receipts;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -43,6 +44,7 @@ internal sealed class Node : IAsyncDisposable
 
         services.AddOptions<DispatchOptions>().Configure(options => configure?.Invoke(options));
         services.AddDispatch();
+        services.AddReceipts();
         _services = services.BuildServiceProvider();
     }
 

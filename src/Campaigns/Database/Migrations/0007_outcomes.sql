@@ -21,6 +21,18 @@ CREATE TABLE parked_receipt (
     PRIMARY KEY (source, event_id)
 );
 
+CREATE INDEX parked_receipt_waiting ON parked_receipt (received_at) WHERE joined_at IS NULL;
+
+-- Requests whose provider has to be asked for receipts: when next, and whether all that can be known is.
+CREATE TABLE receipt_poll (
+    run_key integer NOT NULL,
+    chunk integer NOT NULL,
+    request integer NOT NULL,
+    polls integer NOT NULL,
+    next_at timestamptz,                  -- null where it is not asked any more
+    PRIMARY KEY (run_key, chunk, request)
+);
+
 -- Counts that a provider gives for a whole call.
 CREATE TABLE request_receipt (
     run_key integer NOT NULL,

@@ -1,0 +1,44 @@
+using Campaigns.Channels;
+using Dapper;
+using Npgsql;
+
+namespace Campaigns.Receipts;
+
+/// <summary>Receipts of whole calls, which say nothing of a single customer.</summary>
+internal static class MassReceipts
+{
+    internal const string Source = "wechat-mass";
+
+    /// <summary>False when no such call is known.</summary>
+    internal static async Task<bool> RecordAsync(NpgsqlConnection connection, MassSaid said, DateTimeOffset now)
+    {
+        var known = await connection.ExecuteScalarAsync<long>(
+            """
+            WITH call AS (
+                SELECT DISTINCT o.run_key, o.chunk, o.request
+                FROM outcome o
+                JOIN attempt a USING (run_key, chunk, request)
+                WHERE o.provider_ids @> ARRAY[@ProviderId] AND a.channel = @channel
+            ), added AS (
+                INSERT INTO request_receipt
+                    (run_key, chunk, request, status, total, filtered, sent, failed, received_at)
+                SELECT run_key, chunk, request, @Status, @Total, @Filtered, @Sent, @Failed, @now FROM call
+                ON CONFLICT DO NOTHING
+            )
+            SELECT count(*) FROM call
+            """,
+            new
+            {
+                said.ProviderId,
+                channel = (short)Channel.WeChat,
+                said.Status,
+                said.Total,
+                said.Filtered,
+                said.Sent,
+                said.Failed,
+                now,
+            }
+        );
+        return known > 0;
+    }
+}

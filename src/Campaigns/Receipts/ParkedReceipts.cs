@@ -1,0 +1,129 @@
+using Campaigns.Customers;
+using Campaigns.Database;
+using Dapper;
+using Npgsql;
+
+namespace Campaigns.Receipts;
+
+/// <summary>Receipts that refer to nothing we know: kept, shown, and joined when what they refer to appears.</summary>
+internal sealed class ParkedReceipts(NpgsqlDataSource dataSource, ReceiptLog log)
+{
+    private const int AtOnce = 1_000;
+    private static readonly TimeSpan JoinedWithin = TimeSpan.FromDays(3);
+
+    internal static async Task ParkAsync(
+        NpgsqlConnection connection,
+        IReadOnlyList<(string Source, string EventId, string Receipt)> receipts,
+        DateTimeOffset now
+    )
+    {
+        if (receipts.Count == 0)
+        {
+            return;
+        }
+
+        await connection.ExecuteAsync(
+            """
+            INSERT INTO parked_receipt (source, event_id, receipt, received_at)
+            SELECT source, event_id, receipt::jsonb, @now
+            FROM unnest(@sources, @ids, @receipts) AS t (source, event_id, receipt)
+            ON CONFLICT DO NOTHING
+            """,
+            new
+            {
+                sources = receipts.Select(receipt => receipt.Source).ToArray(),
+                ids = receipts.Select(receipt => receipt.EventId).ToArray(),
+                receipts = receipts.Select(receipt => receipt.Receipt).ToArray(),
+                now,
+            }
+        );
+    }
+
+    /// <summary>Joins what can be joined by now.</summary>
+    /// <returns>How many were.</returns>
+    internal async Task<int> JoinAsync(CancellationToken cancellationToken)
+    {
+        var joined = 0;
+        while (true)
+        {
+            var batch = await Contended.RunAsync(
+                dataSource,
+                connection => JoinBatchAsync(connection, cancellationToken),
+                cancellationToken
+            );
+            joined += batch;
+            if (batch == 0)
+            {
+                return joined;
+            }
+        }
+    }
+
+    private async Task<int> JoinBatchAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        var now = await BusinessClock.NowAsync(connection);
+        var rows = (
+            await connection.QueryAsync<Row>(
+                """
+                SELECT p.source, p.event_id, p.receipt::text AS receipt
+                FROM parked_receipt p
+                WHERE p.joined_at IS NULL AND p.received_at > @since
+                  AND (EXISTS (
+                           SELECT
+                           FROM attempt a
+                           JOIN outcome o USING (run_key, chunk, request)
+                           WHERE a.request_key = p.receipt ->> 'requestKey')
+                       OR EXISTS (
+                           SELECT FROM outcome o WHERE o.provider_ids @> ARRAY[p.receipt ->> 'providerId']))
+                ORDER BY p.received_at
+                LIMIT @AtOnce
+                FOR UPDATE SKIP LOCKED
+                """,
+                new { since = now - JoinedWithin, AtOnce }
+            )
+        ).AsList();
+        var done = new List<Row>();
+        foreach (var row in rows.Where(row => row.Source == MassReceipts.Source))
+        {
+            if (await MassReceipts.RecordAsync(connection, StoredJson.Read<MassSaid>(row.Receipt), now))
+            {
+                done.Add(row);
+            }
+        }
+
+        var single = rows.Where(row => row.Source != MassReceipts.Source).ToList();
+        var said = single.Select(row => StoredJson.Read<Said>(row.Receipt)).ToList();
+        var matches = (await ReceiptMatch.FindAsync(connection, said))
+            .Where(match => match.Answer is not null)
+            .ToList();
+        await log.RecordAsync(
+            connection,
+            [.. matches.Select(match => (match, said[match.Ord]))],
+            now,
+            cancellationToken
+        );
+        done.AddRange(matches.Select(match => single[match.Ord]).Distinct());
+        await connection.ExecuteAsync(
+            """
+            UPDATE parked_receipt p
+            SET joined_at = @now
+            FROM unnest(@sources, @ids) AS t (source, event_id)
+            WHERE p.source = t.source AND p.event_id = t.event_id
+            """,
+            new
+            {
+                now,
+                sources = done.Select(row => row.Source).ToArray(),
+                ids = done.Select(row => row.EventId).ToArray(),
+            }
+        );
+        return done.Count;
+    }
+
+    private sealed class Row
+    {
+        public string Source { get; init; } = "";
+        public string EventId { get; init; } = "";
+        public string Receipt { get; init; } = "";
+    }
+}

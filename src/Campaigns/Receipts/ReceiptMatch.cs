@@ -1,0 +1,86 @@
+using Dapper;
+using Npgsql;
+
+namespace Campaigns.Receipts;
+
+/// <summary>The attempt that a receipt is about.</summary>
+internal sealed class ReceiptMatch
+{
+    /// <summary>Place of the receipt in what was given.</summary>
+    public int Ord { get; init; }
+    public int RunKey { get; init; }
+    public int Chunk { get; init; }
+    public int Request { get; init; }
+    public long CustomerKey { get; init; }
+    public int Wave { get; init; }
+    public short Channel { get; init; }
+    public short Variant { get; init; }
+
+    /// <summary>What the gateway had answered; null while no outcome is recorded.</summary>
+    public short? Answer { get; init; }
+
+    internal (int RunKey, int Chunk, int Request) RequestId => (RunKey, Chunk, Request);
+    internal (int RunKey, int Chunk, int Request, long CustomerKey) AttemptId => (RunKey, Chunk, Request, CustomerKey);
+
+    /// <summary>Finds attempts by the request's key, else by the provider's id, and the customer by the address; where the
+    /// address is nobody's any more, a request's only customer.</summary>
+    internal static async Task<List<ReceiptMatch>> FindAsync(NpgsqlConnection connection, IReadOnlyList<Said> said) =>
+        (
+            await connection.QueryAsync<ReceiptMatch>(
+                """
+                WITH given AS MATERIALIZED (
+                    SELECT ord, channel, request_key, provider_id, decode(lookup, 'base64') AS lookup
+                    FROM unnest(@ords, @channels, @keys, @ids, @lookups)
+                        AS g (ord, channel, request_key, provider_id, lookup)
+                ), found AS (
+                    SELECT g.ord, g.lookup, a.*
+                    FROM given g
+                    JOIN attempt a ON a.request_key = g.request_key AND a.channel = g.channel
+                    UNION ALL
+                    SELECT g.ord, g.lookup, a.*
+                    FROM given g
+                    CROSS JOIN LATERAL (
+                        SELECT DISTINCT o.run_key, o.chunk, o.request
+                        FROM outcome o
+                        WHERE o.provider_ids @> ARRAY[g.provider_id]
+                    ) o
+                    JOIN attempt a USING (run_key, chunk, request)
+                    WHERE a.channel = g.channel
+                      AND NOT EXISTS (SELECT FROM attempt k WHERE k.request_key = g.request_key)
+                )
+                SELECT f.ord, f.run_key, f.chunk, f.request, m.customer_key, c.wave, f.channel, f.variant,
+                       CASE WHEN cardinality(o.states) = 1 THEN o.states[1]
+                            ELSE o.states[array_position(f.customer_keys, m.customer_key)] END AS answer
+                FROM found f
+                JOIN chunk c ON c.run_key = f.run_key AND c.chunk = f.chunk
+                CROSS JOIN LATERAL (
+                    SELECT coalesce(
+                        (SELECT min(a.customer_key)
+                         FROM address a
+                         WHERE a.channel = f.channel AND a.lookup = f.lookup AND a.customer_key = ANY (f.customer_keys)),
+                        CASE WHEN cardinality(f.customer_keys) = 1
+                              AND NOT EXISTS (SELECT FROM address a WHERE a.channel = f.channel AND a.lookup = f.lookup)
+                             THEN f.customer_keys[1] END
+                    ) AS customer_key
+                ) m
+                LEFT JOIN LATERAL (
+                    SELECT o.states
+                    FROM outcome o
+                    WHERE o.run_key = f.run_key AND o.chunk = f.chunk AND o.request = f.request
+                    ORDER BY o.answer DESC
+                    LIMIT 1
+                ) o ON true
+                WHERE m.customer_key IS NOT NULL
+                ORDER BY f.ord
+                """,
+                new
+                {
+                    ords = Enumerable.Range(0, said.Count).ToArray(),
+                    channels = said.Select(one => (short)one.Channel).ToArray(),
+                    keys = said.Select(one => one.RequestKey).ToArray(),
+                    ids = said.Select(one => one.ProviderId).ToArray(),
+                    lookups = said.Select(one => one.Lookup).ToArray(),
+                }
+            )
+        ).AsList();
+}

@@ -1,0 +1,60 @@
+using Campaigns.Dispatch;
+using Dapper;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Campaigns.Receipts;
+
+/// <summary>Every few seconds, on one worker at a time: joins parked receipts to what has appeared since, and asks those
+/// providers that have to be asked.</summary>
+internal sealed partial class ReceiptSweep(
+    NpgsqlDataSource dataSource,
+    ParkedReceipts parked,
+    PushReceipts push,
+    DispatchOptions options,
+    TimeProvider time,
+    ILogger<ReceiptSweep> logger
+) : BackgroundService
+{
+    private const int LockClass = 0x52535750; // "RSWP"
+
+    /// <summary>One pass; nothing when another node is at it.</summary>
+    internal async Task RunAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        if (
+            await connection.QuerySingleAsync<bool>(
+                "SELECT pg_try_advisory_xact_lock(@LockClass, 0)",
+                new { LockClass }
+            )
+        )
+        {
+            await push.PollAsync(cancellationToken);
+            await parked.JoinAsync(cancellationToken);
+        }
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(options.SweepEvery, time);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+        {
+            try
+            {
+                await RunAsync(stoppingToken);
+            }
+            catch (Exception failure) when (Transient.Is(failure))
+            {
+                Log.SweepFailed(logger, failure);
+            }
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(LogLevel.Warning, "Receipts could not be swept; the next pass tries again")]
+        internal static partial void SweepFailed(ILogger logger, Exception failure);
+    }
+}

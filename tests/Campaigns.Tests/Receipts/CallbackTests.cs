@@ -1,0 +1,98 @@
+using System.Globalization;
+using System.Net;
+using System.Security.Cryptography;
+using System.Text;
+using Campaigns.Tests.Support;
+
+namespace Campaigns.Tests.Receipts;
+
+public sealed class CallbackTests : IAsyncLifetime
+{
+    private const string Reports = "/v1/callbacks/aliyun-sms/path-secret/reports";
+    private ApiHost _host = null!;
+
+    public async Task InitializeAsync() =>
+        _host = await ApiHost.StartAsync(
+            settings: new Dictionary<string, string?>
+            {
+                ["Channels:sms:CallbackSecret"] = "path-secret",
+                ["Channels:wechat:CallbackSecret"] = "token",
+                ["Addresses:Keys:1"] = Convert.ToBase64String(new byte[32]),
+                ["Addresses:LookupKey"] = Convert.ToBase64String(new byte[32]),
+            }
+        );
+
+    public async Task DisposeAsync() => await _host.DisposeAsync();
+
+    [Fact]
+    public async Task Reports_are_taken_with_the_secret_of_the_path_and_answered_as_the_provider_wants()
+    {
+        using var answer = await PostAsync(Reports, "[]");
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal("""{"code":0,"msg":"OK"}""", await answer.Content.ReadAsStringAsync());
+    }
+
+    [Theory]
+    [InlineData("/v1/callbacks/aliyun-sms/wrong/reports", "[]", 401)]
+    [InlineData("/v1/callbacks/aliyun-sms/wrong/replies", "[]", 401)]
+    [InlineData(Reports, "{}", 400)]
+    [InlineData(Reports, "[", 400)]
+    [InlineData(Reports, "[[[[[[[[[[[[]]]]]]]]]]]]", 400)]
+    public async Task A_callback_without_proof_or_sense_is_refused(string path, string body, int status)
+    {
+        using var answer = await PostAsync(path, body);
+
+        Assert.Equal(status, (int)answer.StatusCode);
+        Assert.Equal("application/problem+json", answer.Content.Headers.ContentType?.MediaType);
+    }
+
+    [Fact]
+    public async Task A_callback_that_is_too_large_is_refused()
+    {
+        using var answer = await PostAsync(Reports, new string(' ', (2 << 20) + 1));
+
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task The_address_is_proved_to_WeChat_by_an_echo()
+    {
+        using var right = await _host.Anonymous.GetAsync(WeChat(DateTimeOffset.UtcNow) + "&echostr=hello");
+        using var stale = await _host.Anonymous.GetAsync(
+            WeChat(DateTimeOffset.UtcNow.AddMinutes(-6)) + "&echostr=hello"
+        );
+        using var unsigned = await _host.Anonymous.GetAsync("/v1/callbacks/wechat?echostr=hello");
+
+        Assert.Equal("hello", await right.Content.ReadAsStringAsync());
+        Assert.Equal(HttpStatusCode.Unauthorized, stale.StatusCode);
+        Assert.Equal(HttpStatusCode.Unauthorized, unsigned.StatusCode);
+    }
+
+    [Theory]
+    [InlineData(
+        "<xml><CreateTime>1714112445</CreateTime><Event>MASSSENDJOBFINISH</Event><MsgID>7</MsgID><Status>sendsuccess</Status>"
+            + "<TotalCount>3</TotalCount><FilterCount>3</FilterCount><SentCount>3</SentCount><ErrorCount>0</ErrorCount></xml>",
+        200
+    )]
+    [InlineData("<!DOCTYPE a [<!ENTITY b SYSTEM \"file:///etc/passwd\">]><xml>&b;</xml>", 400)]
+    [InlineData("no xml", 400)]
+    public async Task Events_of_WeChat_are_taken_when_they_are_its_own_XML(string body, int status)
+    {
+        using var answer = await PostAsync(WeChat(DateTimeOffset.UtcNow), body, "text/xml");
+
+        Assert.Equal(status, (int)answer.StatusCode);
+    }
+
+    private Task<HttpResponseMessage> PostAsync(string path, string body, string type = "application/json") =>
+        _host.Anonymous.PostAsync(new Uri(path, UriKind.Relative), new StringContent(body, Encoding.UTF8, type));
+
+    private static string WeChat(DateTimeOffset at)
+    {
+        var timestamp = at.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
+        string[] parts = ["token", timestamp, "n0nce"];
+        Array.Sort(parts, StringComparer.Ordinal);
+        var signature = Convert.ToHexStringLower(SHA1.HashData(Encoding.UTF8.GetBytes(string.Concat(parts))));
+        return $"/v1/callbacks/wechat?signature={signature}&timestamp={timestamp}&nonce=n0nce";
+    }
+}
