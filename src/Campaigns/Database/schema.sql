@@ -383,6 +383,7 @@ TABLE parked_receipt
     received_at timestamp with time zone NOT NULL
     joined_at timestamp with time zone
     CONSTRAINT parked_receipt_pkey PRIMARY KEY (source, event_id)
+    CREATE INDEX parked_receipt_waiting ON public.parked_receipt USING btree (received_at) WHERE (joined_at IS NULL)
 
 TABLE receipt
     customer_key bigint NOT NULL
@@ -395,6 +396,14 @@ TABLE receipt
     received_at timestamp with time zone NOT NULL
     CONSTRAINT receipt_pkey PRIMARY KEY (run_key, customer_key, chunk, request, state)
     CONSTRAINT receipt_state_check CHECK ((state = ANY (ARRAY[3, 4])))
+
+TABLE receipt_poll
+    run_key integer NOT NULL
+    chunk integer NOT NULL
+    request integer NOT NULL
+    polls integer NOT NULL
+    next_at timestamp with time zone
+    CONSTRAINT receipt_poll_pkey PRIMARY KEY (run_key, chunk, request)
 
 TABLE reply
     source text NOT NULL

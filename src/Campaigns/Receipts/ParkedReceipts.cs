@@ -1,5 +1,7 @@
+using System.Text.Json;
 using Campaigns.Customers;
 using Campaigns.Database;
+using Campaigns.Json;
 using Dapper;
 using Npgsql;
 
@@ -85,14 +87,14 @@ internal sealed class ParkedReceipts(NpgsqlDataSource dataSource, ReceiptLog log
         var done = new List<Row>();
         foreach (var row in rows.Where(row => row.Source == MassReceipts.Source))
         {
-            if (await MassReceipts.RecordAsync(connection, StoredJson.Read<MassSaid>(row.Receipt), now))
+            if (await MassReceipts.RecordAsync(connection, JsonSerializer.Deserialize<MassSaid>(row.Receipt, ProductJson.Options)!, now))
             {
                 done.Add(row);
             }
         }
 
         var single = rows.Where(row => row.Source != MassReceipts.Source).ToList();
-        var said = single.Select(row => StoredJson.Read<Said>(row.Receipt)).ToList();
+        var said = single.Select(row => JsonSerializer.Deserialize<Said>(row.Receipt, ProductJson.Options)!).ToList();
         var matches = (await ReceiptMatch.FindAsync(connection, said))
             .Where(match => match.Answer is not null)
             .ToList();

@@ -1,7 +1,9 @@
+using System.Text.Json;
 using Campaigns.Channels;
 using Campaigns.Channels.WeChat;
 using Campaigns.Customers;
 using Campaigns.Database;
+using Campaigns.Json;
 using Dapper;
 using Npgsql;
 
@@ -55,7 +57,7 @@ public sealed class ReceiptIntake
         {
             await ParkedReceipts.ParkAsync(
                 connection,
-                [(MassReceipts.Source, finished.EventId, StoredJson.Write(said))],
+                [(MassReceipts.Source, finished.EventId, JsonSerializer.Serialize(said, ProductJson.Options))],
                 now
             );
         }
@@ -80,7 +82,7 @@ public sealed class ReceiptIntake
         var recorded = await _log.RecordAsync(connection, settled, now, cancellationToken);
         await ParkedReceipts.ParkAsync(
             connection,
-            [.. parked.Select(one => (one.Source, one.EventId, StoredJson.Write(one)))],
+            [.. parked.Select(one => (one.Source, one.EventId, JsonSerializer.Serialize(one, ProductJson.Options)))],
             now
         );
         return new ReceiptBatch(recorded, said.Count - parked.Count - recorded, parked.Count);

@@ -5,33 +5,39 @@ using Campaigns.Customers;
 namespace Campaigns.Receipts;
 
 /// <summary>A receipt without the address it was for: what may be kept when it refers to nothing we know yet.</summary>
-/// <param name="Lookup">The keyed hash of the address, in base64; null when the receipt names none.</param>
-internal sealed record Said(
-    [property: JsonIgnore] string Source,
-    [property: JsonIgnore] string EventId,
-    Channel Channel,
-    string? RequestKey,
-    string? ProviderId,
-    string? Lookup,
-    ReceiptState State,
-    string? Code,
-    DateTimeOffset At
-)
+internal sealed record Said
 {
+    [JsonIgnore]
+    public string Source { get; init; } = "";
+
+    [JsonIgnore]
+    public string EventId { get; init; } = "";
+    public required Channel Channel { get; init; }
+    public string? RequestKey { get; init; }
+    public string? ProviderId { get; init; }
+
+    /// <summary>The keyed hash of the address, in base64; null when the receipt names none.</summary>
+    public string? Lookup { get; init; }
+    public required ReceiptState State { get; init; }
+    public string? Code { get; init; }
+    public required DateTimeOffset At { get; init; }
+
     internal static Said Of(Channel channel, ProviderReceipt receipt, AddressVault vault) =>
-        new(
-            receipt.Provider,
-            receipt.EventId,
-            channel,
-            receipt.RequestKey,
-            receipt.ProviderId,
-            receipt.Address is { } address && AddressForms.Normalise(channel, address) is { } normal
-                ? Convert.ToBase64String(vault.Lookup(channel, normal))
-                : null,
-            receipt.State,
-            receipt.Code,
-            receipt.At
-        );
+        new()
+        {
+            Source = receipt.Provider,
+            EventId = receipt.EventId,
+            Channel = channel,
+            RequestKey = receipt.RequestKey,
+            ProviderId = receipt.ProviderId,
+            Lookup =
+                receipt.Address is { } address && AddressForms.Normalise(channel, address) is { } normal
+                    ? Convert.ToBase64String(vault.Lookup(channel, normal))
+                    : null,
+            State = receipt.State,
+            Code = receipt.Code,
+            At = receipt.At,
+        };
 }
 
 /// <summary>What a mass send's receipt says of its call, kept until the call is known.</summary>

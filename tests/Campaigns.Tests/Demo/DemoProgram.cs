@@ -50,6 +50,7 @@ internal static class DemoProgram
         {
             WorkingDirectory = Repository.Root,
             RedirectStandardInput = true,
+            UseShellExecute = false,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
