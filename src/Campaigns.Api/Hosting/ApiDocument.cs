@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
 using System.Text.RegularExpressions;
+using System.Xml;
 using System.Xml.XPath;
 using Campaigns.Api.Edge;
 using Campaigns.Json;
@@ -88,7 +89,7 @@ internal static partial class ApiDocument
         var file = Path.Combine(AppContext.BaseDirectory, assembly.GetName().Name + ".xml");
         var text = LineBreak().Replace(File.ReadAllText(file), " ");
         options.IncludeXmlComments(
-            () => new XPathDocument(new StringReader(text)),
+            () => new XPathDocument(XmlReader.Create(new StringReader(text))),
             includeControllerXmlComments: false
         );
     }
