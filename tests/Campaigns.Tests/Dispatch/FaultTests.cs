@@ -168,7 +168,8 @@ public sealed class FaultTests
         await node.SweepAsync();
 
         Assert.InRange(gateway.Requests, 4, 9);
-        Assert.Equal("failed 2", await given.StatesAsync(run));
+        // Failed where the next try would have come after the window, expired where the window closed before it was made.
+        Assert.Contains(await given.StatesAsync(run), new[] { "failed 2", "expired 2" });
         Assert.Equal(0, await given.AskAsync<int>("SELECT sum(contacts)::int FROM contact"));
     }
 
@@ -408,7 +409,7 @@ public sealed class FaultTests
             options => options.Lease = TimeSpan.FromSeconds(10)
         );
         using var over = new CancellationTokenSource();
-        var cutting = CutAsync(given, over.Token);
+        var cutting = CutAsync(given, gateway, over.Token);
 
         await Eventually.BeTrueAsync(
             async () =>
@@ -447,7 +448,8 @@ public sealed class FaultTests
         }
     }
 
-    private static async Task CutAsync(GivenRun given, CancellationToken over)
+    /// <summary>Cuts at the pace of the work, so that a loaded machine is not cut more than it works.</summary>
+    private static async Task CutAsync(GivenRun given, ScriptedGateway gateway, CancellationToken over)
     {
         await using var own = Npgsql.NpgsqlDataSource.Create(given.ConnectionString + ";Application Name=cutter");
         while (!over.IsCancellationRequested)
@@ -462,7 +464,11 @@ public sealed class FaultTests
                 LIMIT 1
                 """;
             await command.ExecuteNonQueryAsync(CancellationToken.None);
-            await Task.Delay(100, CancellationToken.None);
+            var (seen, since) = (gateway.Requests, System.Diagnostics.Stopwatch.StartNew());
+            while (gateway.Requests == seen && since.Elapsed < TimeSpan.FromSeconds(2) && !over.IsCancellationRequested)
+            {
+                await Task.Delay(5, CancellationToken.None);
+            }
         }
     }
 

@@ -249,7 +249,16 @@ public sealed class ReceiptTests
         await using var connection = await given.DataSource.OpenConnectionAsync();
         var rows = await connection.QueryAsync<(string Metric, long Count)>(
             """
-            SELECT metric, sum(n)::bigint FROM report_delta WHERE run_key = @run GROUP BY 1 HAVING sum(n) <> 0 ORDER BY 1
+            SELECT metric, sum(n)::bigint
+            FROM (
+                SELECT run_key, metric, n FROM report_delta
+                UNION ALL
+                SELECT run_key, metric, n FROM report_cell
+            ) counted
+            WHERE run_key = @run
+            GROUP BY 1
+            HAVING sum(n) <> 0
+            ORDER BY 1
             """,
             new { run }
         );
