@@ -4,6 +4,7 @@ var suites = new Dictionary<string, Func<Options, Task>>(StringComparer.Ordinal)
 {
     ["import"] = ImportBenchmark.RunAsync,
     ["plan"] = PlanBenchmark.RunAsync,
+    ["segment"] = SegmentBenchmark.RunAsync,
 };
 
 if (args.Length == 0 || !suites.TryGetValue(args[0], out var suite))
