@@ -220,6 +220,8 @@ internal static class ApiExamples
               "assessment": "PIA-2026-014"
             }
             """,
+        ["resumeCampaign"] = """{"overdue": "send"}""",
+        ["stopChannel"] = """{"reason": "供应商今晚检修"}""",
         ["submitCampaign"] = """{"expectedAudience": null}""",
         ["approveCampaign"] = """{"comment": "同意"}""",
         ["rejectCampaign"] = """{"comment": "请说明目标客群"}""",

@@ -139,6 +139,13 @@ internal sealed class OperationDocument : IOperationFilter
     {
         if (metadata.OfType<IAllowAnonymous>().Any())
         {
+            if (IsCallback(context))
+            {
+                const string proof = "The provider's own proof is missing, wrong or stale.";
+                operation.Responses!.TryAdd("400", Refusal("The body cannot be read.", context));
+                operation.Responses!.TryAdd("401", Refusal(proof, context));
+            }
+
             return;
         }
 
@@ -161,6 +168,9 @@ internal sealed class OperationDocument : IOperationFilter
             operation.Responses!.TryAdd(status, Refusal(description, context));
         }
     }
+
+    private static bool IsCallback(OperationFilterContext context) =>
+        context.ApiDescription.RelativePath?.StartsWith("v1/callbacks/", StringComparison.Ordinal) is true;
 
     private static OpenApiResponse Refusal(string description, OperationFilterContext context) =>
         new()

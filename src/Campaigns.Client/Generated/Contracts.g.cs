@@ -8,6 +8,16 @@ using System.Text.Json.Serialization;
 
 namespace Campaigns.Client;
 
+/// <summary>What Aliyun wants to read when it is content.</summary>
+public sealed record AliyunAnswer
+{
+    [JsonPropertyName("code")]
+    public required int Code { get; init; }
+
+    [JsonPropertyName("msg")]
+    public required string Msg { get; init; }
+}
+
 /// <summary>A key as it may be shown: without its secret.</summary>
 public sealed record ApiKey
 {
@@ -544,6 +554,13 @@ public enum Channel
     App,
 }
 
+/// <summary>All channels.</summary>
+public sealed record ChannelList
+{
+    [JsonPropertyName("items")]
+    public required IReadOnlyList<ChannelStatus> Items { get; init; }
+}
+
 /// <summary>Whether and where a channel reaches a customer.</summary>
 public sealed record ChannelReach
 {
@@ -588,6 +605,54 @@ public sealed record ChannelResult
     /// <summary>A figure with its 95 % interval, or the reason why there is none.</summary>
     [JsonPropertyName("difference")]
     public required Measured Difference { get; init; }
+}
+
+/// <summary>How a channel is.</summary>
+public sealed record ChannelStatus
+{
+    /// <summary>A way to reach a customer. The number is stored; never reuse one.</summary>
+    [JsonPropertyName("channel")]
+    public required Channel Channel { get; init; }
+
+    /// <summary>Name of the gateway that serves it; null where none does.</summary>
+    [JsonPropertyName("gateway"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Gateway { get; init; }
+
+    /// <summary>Whether it sends nothing until it is started.</summary>
+    [JsonPropertyName("stopped"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public bool? Stopped { get; init; }
+
+    /// <summary>Why it is stopped, in words.</summary>
+    [JsonPropertyName("reason"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Reason { get; init; }
+
+    /// <summary>Nothing is sent before this instant: the provider asked for a rest.</summary>
+    [JsonPropertyName("restsUntil"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? RestsUntil { get; init; }
+
+    /// <summary>Who stopped or started it last, and when; null when nobody ever did.</summary>
+    [JsonPropertyName("changedBy"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? ChangedBy { get; init; }
+
+    [JsonPropertyName("changedAt"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? ChangedAt { get; init; }
+
+    /// <summary>Calls to the provider a second, by all nodes together.</summary>
+    [JsonPropertyName("ratePerSecond"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? RatePerSecond { get; init; }
+
+    /// <summary>`closed`, `open` or `half-open`, as the node that answers sees it.</summary>
+    [JsonPropertyName("breaker"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Breaker { get; init; }
+
+    /// <summary>Touches that wait in campaigns that run, whether due or not.</summary>
+    [JsonPropertyName("waiting"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? Waiting { get; init; }
+
+    /// <summary>How long the oldest of those that are due has been; zero when none is.</summary>
+    [JsonPropertyName("lag"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    [JsonConverter(typeof(DurationConverter))]
+    public TimeSpan? Lag { get; init; }
 }
 
 /// <summary>What a customer agrees to or refuses, with its proof.</summary>
@@ -1746,6 +1811,16 @@ public enum OperationState
     Failed,
 }
 
+/// <summary>What is done with touches that came due while a campaign was paused.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<Overdue>))]
+public enum Overdue
+{
+    [JsonStringEnumMemberName("skip"), EnumMember(Value = "skip")]
+    Skip,
+    [JsonStringEnumMemberName("send"), EnumMember(Value = "send")]
+    Send,
+}
+
 /// <summary>A p-value, or the reason why there is none.</summary>
 public sealed record PValue
 {
@@ -1754,6 +1829,14 @@ public sealed record PValue
 
     [JsonPropertyName("missing"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Missing { get; init; }
+}
+
+/// <summary>What pausing came to.</summary>
+public sealed record Paused
+{
+    /// <summary>Business time of the last attempt; null when there was none. Nothing was sent after it.</summary>
+    [JsonPropertyName("lastAttemptAt"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? LastAttemptAt { get; init; }
 }
 
 /// <summary>When a customer likes to be reached; what hours each means is contact policy.</summary>
@@ -1914,6 +1997,15 @@ public sealed record ReportLedger
     /// <summary>Where each touch stands now; they add up to the touches.</summary>
     [JsonPropertyName("touchesByState")]
     public required IReadOnlyDictionary<string, long> TouchesByState { get; init; }
+}
+
+/// <summary>How to resume.</summary>
+public sealed record ResumeRequest
+{
+    /// <summary>What is done with touches that came due meanwhile: `skip` cancels them, `send` lets them go now,
+    /// or in their next window where this one has closed.</summary>
+    [JsonPropertyName("overdue")]
+    public required Overdue Overdue { get; init; }
 }
 
 /// <summary>What a caller may do. A marketer drafts, an approver (never an editor of that version) approves, an
@@ -2227,6 +2319,14 @@ public sealed record SignedLink
     /// <summary>Refused from then on.</summary>
     [JsonPropertyName("expiresAt")]
     public required DateTimeOffset ExpiresAt { get; init; }
+}
+
+/// <summary>Why a channel is stopped.</summary>
+public sealed record StopChannelRequest
+{
+    /// <summary>In words, for other operators; 1 to 200 characters.</summary>
+    [JsonPropertyName("reason")]
+    public required string Reason { get; init; }
 }
 
 /// <summary>What goes with a submission.</summary>

@@ -18,6 +18,11 @@ public interface ICampaignsApi
     [Post("/v1/campaigns/{campaignId}/approve")]
     Task<Campaign> ApproveCampaignAsync(string campaignId, [Body] ApprovalDecision body, [Header("If-Match")] string? ifMatch = null, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
 
+    /// <summary>Cancel a campaign for good. Every touch that waits is cancelled; what was sent stays sent. Open
+    /// to: operator, admin.</summary>
+    [Post("/v1/campaigns/{campaignId}/cancel")]
+    Task CancelCampaignAsync(string campaignId, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
+
     /// <summary>Count the members. As of an instant, now unless said: events up to it count and relative dates
     /// begin there; attributes, tags and lists are those of now. Open to: marketer, approver, operator, analyst,
     /// admin.</summary>
@@ -164,6 +169,12 @@ public interface ICampaignsApi
     [Get("/v1/campaigns")]
     Task<CampaignSummaryPage> ListCampaignsAsync([Query] CampaignState? state = null, [Query] int? limit = null, [Query] string? cursor = null, CancellationToken cancellationToken = default);
 
+    /// <summary>How the channels are. Whether each sends, at what rate, how much waits for it and how far behind
+    /// it is. Open to: marketer, approver, operator, analyst, admin.</summary>
+    [Headers("Accept: application/json")]
+    [Get("/v1/channels")]
+    Task<ChannelList> ListChannelsAsync(CancellationToken cancellationToken = default);
+
     /// <summary>The catalogue of fields. All of them, by name; there are 500 at most. Open to: marketer, approver,
     /// operator, analyst, backend, admin.</summary>
     [Headers("Accept: application/json")]
@@ -198,6 +209,13 @@ public interface ICampaignsApi
     [Headers("Accept: application/json")]
     [Get("/v1/templates")]
     Task<TemplatePage> ListTemplatesAsync([Query] int? limit = null, [Query] string? cursor = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Pause a campaign. Answers when what was on the wire has been answered or timed out: nothing is
+    /// sent after that. Says when the last attempt was. Pausing again waits likewise. Open to: operator,
+    /// admin.</summary>
+    [Headers("Accept: application/json")]
+    [Post("/v1/campaigns/{campaignId}/pause")]
+    Task<Paused> PauseCampaignAsync(string campaignId, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
 
     /// <summary>Preview what a launch would decide now. The planning statement itself, rolled back: the ledger by
     /// reason and channel, and the timetable. Open to: marketer, approver, operator, analyst, admin.</summary>
@@ -312,6 +330,12 @@ public interface ICampaignsApi
     [Post("/v1/campaigns/{campaignId}/reject")]
     Task<Campaign> RejectCampaignAsync(string campaignId, [Body] ApprovalDecision body, [Header("If-Match")] string? ifMatch = null, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
 
+    /// <summary>Resume a paused campaign. With what is to be done about touches that came due meanwhile. Open to:
+    /// operator, admin.</summary>
+    [Headers("Content-Type: application/json")]
+    [Post("/v1/campaigns/{campaignId}/resume")]
+    Task ResumeCampaignAsync(string campaignId, [Body] ResumeRequest body, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
+
     /// <summary>Revoke a key. Refused from now on; every node follows within a second. Revoking again changes
     /// nothing. Open to: admin.</summary>
     [Delete("/v1/keys/{keyId}")]
@@ -323,11 +347,37 @@ public interface ICampaignsApi
     [Get("/v1/segments/{segmentId}/members")]
     Task<SegmentSample> SampleSegmentMembersAsync(string segmentId, [Query] int? version = null, [Query] int? limit = null, [Query(Format = "O")] DateTimeOffset? asOf = null, CancellationToken cancellationToken = default);
 
+    /// <summary>Start a channel that was stopped. Also one that a provider stopped: put right first what it
+    /// complained of. Open to: operator, admin.</summary>
+    [Post("/v1/channels/{channel}/start")]
+    Task StartChannelAsync(string channel, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Stop a channel. Its touches wait until it is started, as long as their windows are open. Open to:
+    /// operator, admin.</summary>
+    [Headers("Content-Type: application/json")]
+    [Post("/v1/channels/{channel}/stop")]
+    Task StopChannelAsync(string channel, [Body] StopChannelRequest body, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
+
     /// <summary>Ask for approval. Binds the segments and templates in their versions of now, and the size of the
     /// audience where one is given: what is launched is exactly that. Open to: marketer, admin.</summary>
     [Headers("Accept: application/json", "Content-Type: application/json")]
     [Post("/v1/campaigns/{campaignId}/submit")]
     Task<Campaign> SubmitCampaignAsync(string campaignId, [Body] Submission body, [Header("If-Match")] string? ifMatch = null, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
+
+    /// <summary>SmsUp of Aliyun. Customers' replies: R, T, TD and 退订 are a refusal from that instant.</summary>
+    [Headers("Accept: application/json")]
+    [Post("/v1/callbacks/aliyun-sms/{secret}/replies")]
+    Task<AliyunAnswer> TakeAliyunRepliesAsync(string secret, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
+
+    /// <summary>SmsReport of Aliyun. Delivery reports; the secret in the path is their proof. Repetitions change
+    /// nothing.</summary>
+    [Headers("Accept: application/json")]
+    [Post("/v1/callbacks/aliyun-sms/{secret}/reports")]
+    Task<AliyunAnswer> TakeAliyunReportsAsync(string secret, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
+
+    /// <summary>An event of WeChat. Signed XML, not older than five minutes. Repetitions change nothing.</summary>
+    [Post("/v1/callbacks/wechat")]
+    Task TakeWeChatEventAsync([Query] string? signature = null, [Query] string? timestamp = null, [Query] string? nonce = null, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
 
     /// <summary>Upload a list of customers as a segment. UTF-8, up to 1,000,000 lines, read as they arrive. As
     /// text/plain a customer's id a line, as application/x-ndjson a text or {"customerId": "…"}. The list replaces
@@ -341,5 +391,9 @@ public interface ICampaignsApi
     [Headers("Accept: application/json")]
     [Get("/v1/audit/verification")]
     Task<AuditVerification> VerifyAuditAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>WeChat's check of the address. Echoes what it was sent, where the signature is right.</summary>
+    [Get("/v1/callbacks/wechat")]
+    Task VerifyWeChatAsync([Query] string? signature = null, [Query] string? timestamp = null, [Query] string? nonce = null, [Query] string? echostr = null, CancellationToken cancellationToken = default);
 }
 #endif

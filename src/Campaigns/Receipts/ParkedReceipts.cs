@@ -87,7 +87,13 @@ internal sealed class ParkedReceipts(NpgsqlDataSource dataSource, ReceiptLog log
         var done = new List<Row>();
         foreach (var row in rows.Where(row => row.Source == MassReceipts.Source))
         {
-            if (await MassReceipts.RecordAsync(connection, JsonSerializer.Deserialize<MassSaid>(row.Receipt, ProductJson.Options)!, now))
+            if (
+                await MassReceipts.RecordAsync(
+                    connection,
+                    JsonSerializer.Deserialize<MassSaid>(row.Receipt, ProductJson.Options)!,
+                    now
+                )
+            )
             {
                 done.Add(row);
             }
