@@ -4,7 +4,13 @@ namespace Campaigns.Demo;
 
 /// <summary>What customers do. They know nothing of arms: everyone may convert by the base rate, and whoever got a message
 /// is somewhat more likely to, so the holdout shows what would have happened anyway.</summary>
-internal sealed class Outcomes(int customers, SimulatorProcess provider, Person backend, CancellationToken stopping)
+internal sealed class Outcomes(
+    ICustomerSource source,
+    SimulatorProcess provider,
+    Person backend,
+    Person analyst,
+    CancellationToken stopping
+)
 {
     /// <summary>How much likelier somebody with a message converts.</summary>
     public const double Uplift = 0.035;
@@ -14,7 +20,9 @@ internal sealed class Outcomes(int customers, SimulatorProcess provider, Person 
     private const double ClickRate = 0.12;
     private const int Batch = 1_000;
 
-    private readonly BitArray _reached = new(customers + 1);
+    private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(2.5);
+
+    private readonly BitArray _reached = new(source.Count + 1);
 
     /// <summary>How many customers the provider accepted a message for.</summary>
     public long Reached { get; private set; }
@@ -24,6 +32,8 @@ internal sealed class Outcomes(int customers, SimulatorProcess provider, Person 
     public async Task HappenAsync(Days days, IProgress<double> progress)
     {
         await provider.FlushAsync(stopping);
+        await ReceiptsAsync();
+        progress.Report(0.2);
         var end = days.FirstOpening + PaydayCampaign.GoalWindow;
         await days.MoveToAsync(end);
         await EngageAsync();
@@ -32,19 +42,38 @@ internal sealed class Outcomes(int customers, SimulatorProcess provider, Person 
         await ConvertAsync(n => days.LastOpening + (0.98 * Chance.Of(n, "when") * between), progress);
     }
 
+    // Some of the providers' receipts have to be asked for, and some never come.
+    private async Task ReceiptsAsync()
+    {
+        var (received, since) = (-1L, TimeProvider.System.GetTimestamp());
+        while (TimeProvider.System.GetElapsedTime(since) < Quiet)
+        {
+            var report = await analyst.GetAsync<ReportView>($"/v1/campaigns/{PaydayCampaign.Id}/report", stopping);
+            var now =
+                report.Ledger.TouchesByState.GetValueOrDefault("delivered")
+                + report.Ledger.TouchesByState.GetValueOrDefault("failed");
+            if (now != received)
+            {
+                (received, since) = (now, TimeProvider.System.GetTimestamp());
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(500), stopping);
+        }
+    }
+
     private async Task EngageAsync()
     {
         var engagements = new List<object>(Batch);
         await foreach (var sent in provider.LedgerAsync(stopping))
         {
-            if (sent.Outcome != "accepted" || Bank.Owner(sent.Channel, sent.Address) is not { } n || n > customers)
+            if (sent.Outcome != "accepted" || source.Owner(sent.Channel, sent.Address) is not { } n)
             {
                 continue;
             }
 
-            if (!_reached[(int)n])
+            if (!_reached[n])
             {
-                _reached[(int)n] = true;
+                _reached[n] = true;
                 Reached++;
             }
 
@@ -72,7 +101,7 @@ internal sealed class Outcomes(int customers, SimulatorProcess provider, Person 
         }
     }
 
-    private async Task ConvertAsync(Func<long, DateTimeOffset> when, IProgress<double> progress)
+    private async Task ConvertAsync(Func<int, DateTimeOffset> when, IProgress<double> progress)
     {
         foreach (var some in Converting().Chunk(Batch))
         {
@@ -84,7 +113,7 @@ internal sealed class Outcomes(int customers, SimulatorProcess provider, Person 
                     {
                         source = "core-banking",
                         id = $"savings-{n}",
-                        customerId = Bank.Id(n),
+                        customerId = source.Id(n),
                         name = PaydayCampaign.Goal,
                         occurredAt = when(n),
                         amount = 100 * (1 + Chance.Below(50, n, "amount")),
@@ -92,13 +121,13 @@ internal sealed class Outcomes(int customers, SimulatorProcess provider, Person 
                     }),
                 }
             );
-            progress.Report(0.5 + (0.5 * some[^1] / customers));
+            progress.Report(0.5 + (0.5 * some[^1] / source.Count));
         }
     }
 
-    private IEnumerable<long> Converting()
+    private IEnumerable<int> Converting()
     {
-        for (var n = 1; n <= customers; n++)
+        for (var n = 1; n <= source.Count; n++)
         {
             if (Chance.Of(n, "converts") < BaseRate + (_reached[n] ? Uplift : 0))
             {
@@ -109,13 +138,13 @@ internal sealed class Outcomes(int customers, SimulatorProcess provider, Person 
 
     private Task SendAsync(string path, object body) => backend.PostAsync<BatchView>(path, body, stopping);
 
-    private static object Engagement(long n, string kind, DateTimeOffset occurredAt) =>
+    private object Engagement(int n, string kind, DateTimeOffset occurredAt) =>
         new
         {
             source = "mobile-bank",
             id = $"{kind}-{n}",
             campaignId = PaydayCampaign.Id,
-            customerId = Bank.Id(n),
+            customerId = source.Id(n),
             kind,
             occurredAt,
         };

@@ -40,7 +40,7 @@ internal static class PaydayCampaign
             ),
         ];
 
-    public static IEnumerable<(string Id, object Body)> Segments(object rule) =>
+    public static IEnumerable<(string Id, object Body)> Segments =>
         [
             ("new-citizens", Segment("新市民", new { tag = "new-citizen" })),
             (
@@ -74,12 +74,15 @@ internal static class PaydayCampaign
                     }
                 )
             ),
-            (Id, Segment("代发工资的低余额新市民", rule)),
-            ("staff", Segment("本行员工", new { tag = "staff" })),
+            (Id, Segment("代发工资的低余额新市民", Rule)),
+            Staff,
         ];
 
+    /// <summary>Who is left out.</summary>
+    public static (string Id, object Body) Staff => ("staff", Segment("本行员工", new { tag = "staff" }));
+
     /// <summary>New citizens, paid by payroll, with a low balance: each by its name.</summary>
-    public static object Rule =>
+    private static object Rule =>
         new
         {
             all = new object[]
@@ -91,8 +94,8 @@ internal static class PaydayCampaign
         };
 
     /// <param name="from">First of the three days.</param>
-    /// <param name="pacePerHour">Such that the three days are needed.</param>
-    public static object Campaign(DateOnly from, int pacePerHour) =>
+    /// <param name="pacePerHour">Null for as fast as the channels allow.</param>
+    public static object Campaign(DateOnly from, long? pacePerHour) =>
         new
         {
             name = "新市民发薪日储蓄",
@@ -153,5 +156,5 @@ internal static class PaydayCampaign
         }
     }
 
-    private static object Segment(string name, object rule) => new { name, rule };
+    public static object Segment(string name, object rule) => new { name, rule };
 }

@@ -47,6 +47,11 @@ internal static class Program
         {
             return Interrupted;
         }
+        catch (UsageException wrong)
+        {
+            await Console.Error.WriteLineAsync(wrong.Message);
+            return WrongUse;
+        }
         catch (Exception e)
             when (e is DemoException or EmbeddedPostgresException or IOException or UnauthorizedAccessException)
         {
@@ -64,13 +69,16 @@ internal static class Program
     private static async Task RunAsync(DemoOptions options, Screen screen, CancellationToken stopping)
     {
         Screen.Prepare();
+        var bankFile = options.File is { } path ? BankFile.Open(path, options.Map!) : null;
         await using var stage = new Stage();
         await screen.PhaseAsync(
             "start",
             screen.Words.Say("PostgreSQL, the service, the provider's simulator", "PostgreSQL、服务、渠道模拟器"),
             () => stage.StartAsync(stopping)
         );
-        var story = new Story(stage.Service, stage.Provider, options, screen, stopping);
+        var today = DateOnly.FromDateTime((await stage.Service.Clock.NowAsync(stopping)).UtcDateTime);
+        ICustomerSource source = bankFile is null ? new Bank(options.Customers, today) : bankFile;
+        var story = new Story(source, stage.Service, stage.Provider, screen, stopping);
         var figures = await story.TellAsync();
         if (options.Json is { } file)
         {

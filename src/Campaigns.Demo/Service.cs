@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Campaigns.Api.Hosting;
 using Campaigns.Database;
+using Campaigns.Dispatch;
 using Campaigns.Jobs;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -60,6 +61,7 @@ internal sealed class Service : IAsyncDisposable
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
         builder.Logging.AddFilter("Quartz", LogLevel.Warning);
         builder.AddCampaigns();
+        builder.Services.Configure<DispatchOptions>(options => options.SweepEvery = TimeSpan.FromSeconds(1));
         var app = builder.Build();
         app.MapCampaigns();
         await app.StartAsync(cancellationToken);

@@ -5,6 +5,9 @@ namespace Campaigns.Demo;
 /// <summary>Everything that runs on this machine for the demo, all on loopback.</summary>
 internal sealed class Stage : IAsyncDisposable
 {
+    // As in life: some messages fail, and of some nothing is heard.
+    private static readonly object SomeFail = new { failedShare = 0.02, absentShare = 0.01 };
+
     private readonly Stack<IAsyncDisposable> _running = [];
 
     public Service Service { get; private set; } = null!;
@@ -25,6 +28,7 @@ internal sealed class Stage : IAsyncDisposable
             )
         );
         Service.UseProvider(Provider.Address, credentials);
+        await Provider.ScriptAsync(new { receipts = new { sms = SomeFail, app = SomeFail } }, stopping);
     }
 
     /// <summary>Says where everything is.</summary>

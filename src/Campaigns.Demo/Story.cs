@@ -4,17 +4,15 @@ namespace Campaigns.Demo;
 
 /// <summary>The way of a campaign, told by the people of a bank through the HTTP API.</summary>
 internal sealed class Story(
+    ICustomerSource source,
     Service service,
     SimulatorProcess provider,
-    DemoOptions options,
     Screen screen,
     CancellationToken stopping
 )
 {
-    private const int Batch = 1_000;
-
-    // A quarter of the customers gets a message, and the three days have twelve hours of send windows.
-    private const int CustomersPerHour = 36;
+    // Of the twelve that the windows of three days have: time is left for what has to be tried again.
+    private const int HoursOfSending = 10;
     private const string Campaign = $"/v1/campaigns/{PaydayCampaign.Id}";
     private static readonly TimeSpan China = TimeSpan.FromHours(8);
 
@@ -37,7 +35,7 @@ internal sealed class Story(
         await PlanAsync(marketer);
         var days = new Days(service, provider, marketer, stopping);
         await screen.PhaseAsync("sending", _words.Say("Three days of sending", "三天发送"), days.PassAsync);
-        var outcomes = new Outcomes(options.Customers, provider, backend, stopping);
+        var outcomes = new Outcomes(source, provider, backend, analyst, stopping);
         await screen.PhaseAsync(
             "outcomes",
             _words.Say("Receipts, opens, clicks, conversions", "回执、打开、点击、转化"),
@@ -46,61 +44,55 @@ internal sealed class Story(
         return await ReportAsync(analyst, outcomes);
     }
 
-    private async Task TakeInAsync(Person marketer, Person backend)
+    private Task TakeInAsync(Person marketer, Person backend)
     {
-        var today = DateOnly.FromDateTime((await service.Clock.NowAsync(stopping)).ToOffset(China).DateTime);
-        var count = options.Customers.ToString("N0", CultureInfo.InvariantCulture);
-        await screen.PhaseAsync(
+        var count = source.Count.ToString("N0", CultureInfo.InvariantCulture);
+        return screen.PhaseAsync(
             "customers",
             _words.Say($"{count} customers", $"{count} 位客户"),
             async progress =>
             {
-                foreach (var field in Bank.Fields)
+                foreach (var field in source.Fields)
                 {
                     await marketer.PutAsync<object>($"/v1/fields/{field.Name}", field.Body, stopping);
                 }
 
-                await BatchesAsync(
-                    numbers =>
-                        backend.PostAsync<BatchView>(
-                            "/v1/customers",
-                            new { customers = numbers.Select(n => Bank.Customer(n, today)) },
-                            stopping
-                        ),
-                    progress
+                await backend.PutAsync<object>("/v1/imports/mappings/bank", source.Mapping, stopping);
+                using var file = new CustomerFile(source, n => progress.Report(0.5 * n / source.Count));
+                var import = await backend.UploadAsync<OperationView>(
+                    "/v1/imports/customers?mapping=bank",
+                    file,
+                    stopping
                 );
+                await FinishAsync(backend, import, progress);
             }
-        );
-        await screen.PhaseAsync(
-            "consents",
-            _words.Say("Consents", "授权"),
-            progress =>
-                BatchesAsync(
-                    async numbers =>
-                    {
-                        foreach (var some in numbers.SelectMany(Bank.Consents).Chunk(Batch))
-                        {
-                            await backend.PostAsync<BatchView>("/v1/consents", new { consents = some }, stopping);
-                        }
-                    },
-                    progress
-                )
         );
     }
 
-    private async Task BatchesAsync(Func<long[], Task> take, IProgress<double> progress)
+    private async Task FinishAsync(Person backend, OperationView import, IProgress<double> progress)
     {
-        var done = 0;
-        var batches = Enumerable.Range(1, options.Customers).Select(n => (long)n).Chunk(Batch);
-        await Parallel.ForEachAsync(
-            batches,
-            new ParallelOptions { MaxDegreeOfParallelism = 3, CancellationToken = stopping },
-            async (numbers, _) =>
-            {
-                await take(numbers);
-                progress.Report((double)Interlocked.Add(ref done, numbers.Length) / options.Customers);
-            }
-        );
+        while (import.State == "running")
+        {
+            progress.Report(0.5 + (0.5 * import.Done / Math.Max(1, import.Total ?? source.Count)));
+            await Task.Delay(TimeSpan.FromMilliseconds(100), stopping);
+            import = await backend.GetAsync<OperationView>($"/v1/operations/{import.Id}", stopping);
+        }
+
+        if (import.State != "succeeded")
+        {
+            throw new DemoException($"The import failed: {import.Failure?.Detail}");
+        }
+
+        if (import.Result is { ErrorCount: > 0 } result)
+        {
+            var first = result.Errors[0];
+            Screen.Line(
+                _words.Say(
+                    $"{result.ErrorCount} rows were refused; the first: line {first.Line}, {first.Column}: {first.Reason}",
+                    $"{result.ErrorCount} 行被拒绝；第一行：第 {first.Line} 行，{first.Column}：{first.Reason}"
+                )
+            );
+        }
     }
 
     private async Task DraftAsync(Person marketer, Person approver) =>
@@ -114,21 +106,22 @@ internal sealed class Story(
                     await marketer.PutAsync<object>($"/v1/templates/{id}", body, stopping);
                 }
 
-                foreach (var (id, body) in PaydayCampaign.Segments(PaydayCampaign.Rule))
+                foreach (var (id, body) in source.Segments)
                 {
                     await marketer.PutAsync<object>($"/v1/segments/{id}", body, stopping);
                 }
 
                 var tomorrow = (await service.Clock.NowAsync(stopping)).ToOffset(China).AddDays(1);
-                await marketer.PutAsync<CampaignView>(
-                    Campaign,
-                    PaydayCampaign.Campaign(
-                        DateOnly.FromDateTime(tomorrow.DateTime),
-                        Math.Max(1, options.Customers / CustomersPerHour)
-                    ),
-                    stopping
-                );
+                var from = DateOnly.FromDateTime(tomorrow.DateTime);
+                await marketer.PutAsync<CampaignView>(Campaign, PaydayCampaign.Campaign(from, null), stopping);
                 var preview = await marketer.PostAsync<PreviewView>($"{Campaign}/preview", null, stopping);
+                if (preview.Ledger.Touches == 0)
+                {
+                    throw new DemoException("Nobody would be touched: the audience is empty, or has no consent.");
+                }
+
+                var pacePerHour = Math.Max(1, preview.Ledger.Touches / HoursOfSending);
+                await marketer.PutAsync<CampaignView>(Campaign, PaydayCampaign.Campaign(from, pacePerHour), stopping);
                 var submitted = await marketer.PostAsync<CampaignView>(
                     $"{Campaign}/submit",
                     new { expectedAudience = preview.Ledger.Audience },

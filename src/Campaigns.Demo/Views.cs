@@ -8,6 +8,25 @@ internal sealed record CampaignView(int Version, string State);
 /// <summary>What a batch came to.</summary>
 internal sealed record BatchView(int Created, int Updated, int Unchanged, int Refused);
 
+/// <summary>Long work, as far as it is read here.</summary>
+internal sealed record OperationView(
+    string Id,
+    string State,
+    long Done,
+    long? Total,
+    ImportView? Result,
+    FailureView? Failure
+);
+
+/// <summary>What came of an import.</summary>
+internal sealed record ImportView(long ErrorCount, IReadOnlyList<RowErrorView> Errors);
+
+/// <summary>A row that was refused.</summary>
+internal sealed record RowErrorView(long Line, string? Column, string Reason);
+
+/// <summary>Why long work failed.</summary>
+internal sealed record FailureView(string Type, string Detail);
+
 /// <summary>A preview, as far as it is read here.</summary>
 internal sealed record PreviewView(LedgerView Ledger, IReadOnlyList<LineView> Timetable);
 

@@ -64,7 +64,11 @@ internal static class ConversionTally
         SELECT c.run_key, c.metric, c.arm, coalesce(d.channel, 0), coalesce(d.variant, 0), coalesce(d.wave, 0),
             (c.at AT TIME ZONE bank.name)::date, sum(c.n), sum(c.amount)
         FROM change c
-        JOIN decision d ON d.run_key = c.run_key AND d.customer_key = c.customer_key AND d.step = 1
+        CROSS JOIN LATERAL (
+            SELECT channel, variant, wave FROM decision
+            WHERE run_key = c.run_key AND customer_key = c.customer_key AND step = 1
+            OFFSET 0
+        ) d
         CROSS JOIN (SELECT name FROM time_zone WHERE zone = 1) bank
         GROUP BY 1, 2, 3, 4, 5, 6, 7
         HAVING sum(c.n) <> 0 OR sum(c.amount) <> 0

@@ -168,9 +168,12 @@ public static class Conversions
                         AS e (customer_key, name, event_source, event_id, occurred_at, amount, currency)
                     JOIN unnest(@runs, @events, @windows) AS g (run_key, name, period) ON g.name = e.name
                     JOIN run r ON r.run_key = g.run_key
-                    JOIN decision d
-                        ON d.run_key = g.run_key AND d.customer_key = e.customer_key AND d.step = 1
-                        AND d.reason IN (0, 21)
+                    CROSS JOIN LATERAL (
+                        -- Each by its key: a run that was planned just now has no statistics to choose a join by.
+                        SELECT run_key, customer_key, reason, wave FROM decision
+                        WHERE run_key = g.run_key AND customer_key = e.customer_key AND step = 1 AND reason IN (0, 21)
+                        OFFSET 0
+                    ) d
                     JOIN wave w ON w.run_key = d.run_key AND w.wave = d.wave
                     LEFT JOIN reversal v
                         ON v.customer_key = e.customer_key AND v.event_source = e.event_source AND v.event_id = e.event_id

@@ -41,6 +41,50 @@ public sealed class DemoTests
         Assert.Equal(Number(figures, "audience"), await CountAsync(database, "SELECT count(*) FROM decision"));
     }
 
+    [Fact]
+    public async Task Customers_of_a_file_take_the_place_of_the_synthetic_ones()
+    {
+        await using var database = await Databases.CreateEmptyAsync();
+        using var directory = new TemporaryDirectory();
+        var (csv, map, json) = (directory.Below("bank.csv"), directory.Below("map.json"), directory.Below("out.json"));
+        var rows = Enumerable
+            .Range(1, 600)
+            .Select(n => (Job: n % 3 == 0 ? "retired" : "services", Balance: n * 7 % 3000));
+        await File.WriteAllLinesAsync(
+            csv,
+            rows.Select(row => $"\"{row.Job}\";{row.Balance}").Prepend("\"job\";\"balance\"")
+        );
+        await File.WriteAllTextAsync(
+            map,
+            """
+            {
+              "fields": [{"name": "job", "type": "text"}, {"name": "balance", "type": "number", "sensitive": true}],
+              "mapping": {
+                "id": {"prefix": "pt-"},
+                "columns": [
+                  {"column": "job", "to": "attribute", "name": "job"},
+                  {"column": "balance", "to": "attribute", "name": "balance"}
+                ]
+              },
+              "audience": {"all": [
+                {"field": "job", "op": "eq", "value": "retired"},
+                {"field": "balance", "op": "gt", "value": 1000}
+              ]}
+            }
+            """
+        );
+
+        var (exitCode, output, error) = await DemoProgram.RunAsync(
+            database.ConnectionString,
+            ["--file", csv, "--map", map, "--exit", "--json", json]
+        );
+
+        Assert.True(exitCode == 0, output + error);
+        var figures = JsonDocument.Parse(await File.ReadAllTextAsync(json)).RootElement;
+        Assert.Equal(rows.Count(row => row is { Job: "retired", Balance: > 1000 }), Number(figures, "audience"));
+        Assert.Equal(Number(figures, "audience"), Number(figures, "touches") + Number(figures, "heldOut"));
+    }
+
     [Theory]
     [InlineData("--customers", "many")]
     [InlineData("--customers")]
