@@ -19,13 +19,13 @@ internal static class ApiExamples
         ["uploadSegmentMembers.segmentId"] = "branch-list",
         ["templateId"] = "payday-sms-plain",
         ["calendarId"] = "china",
-        ["customerId"] = "C000000001",
+        ["customerId"] = "C000000007",
         ["putField.name"] = "occupation",
         ["getField.name"] = "occupation",
         ["putCustomer.id"] = "C900000001",
-        ["getCustomer.id"] = "C000000001",
+        ["getCustomer.id"] = "C000000007",
         ["eraseCustomer.id"] = "C900000001",
-        ["recordConsent.id"] = "C000000001",
+        ["recordConsent.id"] = "C000000007",
         ["putMapping.id"] = "branch-file",
         ["getMapping.id"] = "branch-file",
         ["importCustomers.mapping"] = "branch-file",
@@ -104,7 +104,7 @@ internal static class ApiExamples
             {
               "consents": [
                 {
-                  "customerId": "C000000001",
+                  "customerId": "C000000007",
                   "channel": "all",
                   "purpose": "personalisation",
                   "granted": true,
@@ -120,14 +120,14 @@ internal static class ApiExamples
                 {
                   "source": "mobile-bank",
                   "id": "login-1",
-                  "customerId": "C000000001",
+                  "customerId": "C000000007",
                   "name": "login",
                   "occurredAt": "2025-12-01T10:00:00+08:00"
                 },
                 {
                   "source": "core-banking",
                   "id": "payment-1",
-                  "customerId": "C000000001",
+                  "customerId": "C000000007",
                   "name": "payment",
                   "occurredAt": "2025-12-02T10:00:00+08:00",
                   "amount": 88.50,
@@ -144,7 +144,7 @@ internal static class ApiExamples
                   "source": "mobile-bank",
                   "id": "opened-1",
                   "campaignId": "new-citizens-payday",
-                  "customerId": "C000000001",
+                  "customerId": "C000000007",
                   "kind": "opened",
                   "occurredAt": "2025-12-03T10:00:00+08:00"
                 },
@@ -152,7 +152,7 @@ internal static class ApiExamples
                   "source": "mobile-bank",
                   "id": "clicked-1",
                   "campaignId": "new-citizens-payday",
-                  "customerId": "C000000001",
+                  "customerId": "C000000007",
                   "kind": "clicked",
                   "occurredAt": "2025-12-03T10:01:00+08:00"
                 }
@@ -165,7 +165,7 @@ internal static class ApiExamples
                 {
                   "source": "core-banking",
                   "id": "savings-example-1",
-                  "customerId": "C000000001",
+                  "customerId": "C000000007",
                   "name": "savings.opened",
                   "occurredAt": "2025-12-04T10:00:00+08:00",
                   "amount": 500,
@@ -174,7 +174,7 @@ internal static class ApiExamples
                 {
                   "source": "core-banking",
                   "id": "savings-example-2",
-                  "customerId": "C000000001",
+                  "customerId": "C000000007",
                   "name": "savings.opened",
                   "occurredAt": "2025-12-05T10:00:00+08:00",
                   "reverses": "savings-example-1"
