@@ -213,7 +213,7 @@ internal sealed class BankFile : ICustomerSource
     private static char Delimiter(string path)
     {
         var header = File.ReadLines(path).FirstOrDefault() ?? "";
-        return new[] { ',', ';', '\t' }.MaxBy(delimiter => header.Count(letter => letter == delimiter));
+        return ",;\t".MaxBy(delimiter => header.Count(letter => letter == delimiter));
     }
 
     private string Quoted(string field) =>
