@@ -23,7 +23,7 @@ internal static class InterfaceSource
         var operations =
             from path in paths
             from verb in path.Value!.AsObject()
-            where Verbs.Contains(verb.Key)
+            where Verbs.Contains(verb.Key) && !IsForProviders(verb.Value!)
             orderby verb.Value!["operationId"]!.ToString()
             select (path.Key, verb.Key, verb.Value!.AsObject());
         var first = true;
@@ -42,6 +42,9 @@ internal static class InterfaceSource
         code.Line("#endif");
         return code.ToString();
     }
+
+    private static bool IsForProviders(JsonNode operation) =>
+        operation["tags"]!.AsArray().Any(tag => tag!.ToString() == "Callbacks");
 
     private static void Method(CodeWriter code, string path, string verb, JsonObject operation)
     {

@@ -364,21 +364,6 @@ public interface ICampaignsApi
     [Post("/v1/campaigns/{campaignId}/submit")]
     Task<Campaign> SubmitCampaignAsync(string campaignId, [Body] Submission body, [Header("If-Match")] string? ifMatch = null, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
 
-    /// <summary>SmsUp of Aliyun. Customers' replies: R, T, TD and 退订 are a refusal from that instant.</summary>
-    [Headers("Accept: application/json")]
-    [Post("/v1/callbacks/aliyun-sms/{secret}/replies")]
-    Task<AliyunAnswer> TakeAliyunRepliesAsync(string secret, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
-
-    /// <summary>SmsReport of Aliyun. Delivery reports; the secret in the path is their proof. Repetitions change
-    /// nothing.</summary>
-    [Headers("Accept: application/json")]
-    [Post("/v1/callbacks/aliyun-sms/{secret}/reports")]
-    Task<AliyunAnswer> TakeAliyunReportsAsync(string secret, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
-
-    /// <summary>An event of WeChat. Signed XML, not older than five minutes. Repetitions change nothing.</summary>
-    [Post("/v1/callbacks/wechat")]
-    Task TakeWeChatEventAsync([Query] string? signature = null, [Query] string? timestamp = null, [Query] string? nonce = null, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
-
     /// <summary>Upload a list of customers as a segment. UTF-8, up to 1,000,000 lines, read as they arrive. As
     /// text/plain a customer's id a line, as application/x-ndjson a text or {"customerId": "…"}. The list replaces
     /// the one before and makes a version; the same customers again make none. Open to: marketer, admin.</summary>
@@ -391,9 +376,5 @@ public interface ICampaignsApi
     [Headers("Accept: application/json")]
     [Get("/v1/audit/verification")]
     Task<AuditVerification> VerifyAuditAsync(CancellationToken cancellationToken = default);
-
-    /// <summary>WeChat's check of the address. Echoes what it was sent, where the signature is right.</summary>
-    [Get("/v1/callbacks/wechat")]
-    Task VerifyWeChatAsync([Query] string? signature = null, [Query] string? timestamp = null, [Query] string? nonce = null, [Query] string? echostr = null, CancellationToken cancellationToken = default);
 }
 #endif

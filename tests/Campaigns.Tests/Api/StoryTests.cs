@@ -85,6 +85,7 @@ public sealed class StoryTests
         var operations = (
             from path in document["paths"]!.AsObject()
             from verb in path.Value!.AsObject()
+            where !path.Key.StartsWith("/v1/callbacks/", StringComparison.Ordinal) // they prove themselves
             select new Example(path.Key, verb.Key, verb.Value!.AsObject())
         ).ToDictionary(example => example.Name);
 
@@ -110,6 +111,10 @@ public sealed class StoryTests
             "submitCampaign",
             "approveCampaign",
             "launchCampaign",
+            "pauseCampaign",
+            "resumeCampaign",
+            "stopChannel",
+            "startChannel",
         ];
         foreach (var name in inOrder)
         {
@@ -117,7 +122,7 @@ public sealed class StoryTests
         }
 
         var rest = operations.Keys.Except(inOrder).Order(StringComparer.Ordinal).ToList();
-        var last = rest.Where(name => name.StartsWith("erase", StringComparison.Ordinal)).ToList();
+        string[] last = ["cancelCampaign", "eraseCustomer"];
         foreach (var name in rest.Except(last).Concat(last))
         {
             if (operations[name].IsComplete)
