@@ -12,7 +12,16 @@ internal static class Drawing
         AnsiConsole.Write(Ledger(report.Ledger, words));
         AnsiConsole.Write(Funnel(report.Funnel, words));
         AnsiConsole.Write(Lift(report.Lift, words));
+        Screen.Line(Difference(report.Lift.Difference, words));
     }
+
+    private static string Difference(FigureView difference, Words words) =>
+        difference is { Value: { } value, Low: { } low, High: { } high }
+            ? words.Say(
+                $"difference {Percent(value)}, with 95 % confidence {Percent(low)} to {Percent(high)}",
+                $"提升 {Percent(value)}，95 % 置信区间 {Percent(low)} 至 {Percent(high)}"
+            )
+            : words.Say($"no difference: {difference.Missing}", $"无法计算：{difference.Missing}");
 
     private static Table Ledger(LedgerView ledger, Words words)
     {
@@ -63,14 +72,6 @@ internal static class Drawing
         table.AddColumn(new TableColumn(words.Say("rate", "转化率")).RightAligned());
         Arm(words.Say("treated", "触达组"), lift.Treated);
         Arm(words.Say("held out", "对照组"), lift.Control);
-        table.Caption(
-            lift.Difference is { Value: { } value, Low: { } low, High: { } high }
-                ? words.Say(
-                    $"difference {Percent(value)}, with 95 % confidence {Percent(low)} to {Percent(high)}",
-                    $"提升 {Percent(value)}，95 % 置信区间 {Percent(low)} 至 {Percent(high)}"
-                )
-                : words.Say($"no difference: {lift.Difference.Missing}", $"无法计算：{lift.Difference.Missing}")
-        );
         return table;
 
         void Arm(string name, ArmView arm) =>

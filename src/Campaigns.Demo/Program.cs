@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Campaigns.Embedded;
+using Npgsql;
 
 namespace Campaigns.Demo;
 
@@ -45,6 +46,7 @@ internal static class Program
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
+            Console.WriteLine(words.Say("Stopped before the end.", "已中断。"));
             return Interrupted;
         }
         catch (UsageException wrong)
@@ -53,7 +55,14 @@ internal static class Program
             return WrongUse;
         }
         catch (Exception e)
-            when (e is DemoException or EmbeddedPostgresException or IOException or UnauthorizedAccessException)
+            when (e
+                    is DemoException
+                        or EmbeddedPostgresException
+                        or IOException
+                        or UnauthorizedAccessException
+                        or NpgsqlException
+                        or HttpRequestException
+            )
         {
             await Console.Error.WriteLineAsync(e.Message.ReplaceLineEndings(" "));
             return 1;
@@ -69,6 +78,12 @@ internal static class Program
     private static async Task RunAsync(DemoOptions options, Screen screen, CancellationToken stopping)
     {
         Screen.Prepare();
+        if (options.Json is { } figuresFile)
+        {
+            // Where it cannot be written is better known now than after the report.
+            await using var probe = new FileStream(figuresFile, FileMode.OpenOrCreate, FileAccess.Write);
+        }
+
         var bankFile = options.File is { } path ? BankFile.Open(path, options.Map!) : null;
         await using var stage = new Stage();
         await screen.PhaseAsync(

@@ -28,7 +28,8 @@ internal sealed class Screen(Words words)
         }
     }
 
-    public static void Line(string text) => AnsiConsole.MarkupLineInterpolated($"{text}");
+    /// <summary>One line however narrow the terminal, so that an address stays whole.</summary>
+    public static void Line(string text) => Console.WriteLine(text);
 
     public Task PhaseAsync(string name, string title, Func<Task> work) => PhaseAsync(name, title, _ => work());
 
