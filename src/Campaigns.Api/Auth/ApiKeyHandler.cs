@@ -2,6 +2,7 @@ using System.Security.Claims;
 using System.Text.Encodings.Web;
 using Campaigns.Access;
 using Campaigns.Api.Edge;
+using Campaigns.Results;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.Extensions.Options;
 
@@ -29,6 +30,12 @@ internal sealed class ApiKeyHandler(
         "authorization",
     ];
 
+    private static readonly Error Ambiguous = new(
+        ErrorKind.Malformed,
+        "ambiguous-credentials",
+        "More than one credential was sent: send one, as Authorization: Bearer <key>."
+    );
+
     protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
     {
         var headers = Request.Headers.Authorization;
@@ -37,7 +44,7 @@ internal sealed class ApiKeyHandler(
             return TakesLinks() && links.IsValid(Request) ? Success(SignedLinks.Reader) : AuthenticateResult.NoResult();
         }
 
-        if (headers.Count > 1)
+        if (IsAmbiguous())
         {
             return AuthenticateResult.Fail("Two credentials.");
         }
@@ -54,6 +61,11 @@ internal sealed class ApiKeyHandler(
 
     protected override Task HandleChallengeAsync(AuthenticationProperties properties)
     {
+        if (IsAmbiguous())
+        {
+            return Problems.WriteAsync(Context, Ambiguous);
+        }
+
         Response.Headers.WWWAuthenticate = TakesPasswords() ? KeyAsPassword.Challenge : "Bearer";
         return Problems.WriteAsync(Context, Problems.Unauthenticated(WhyNot()));
     }
@@ -68,7 +80,7 @@ internal sealed class ApiKeyHandler(
             return "The key is not known, has expired or was revoked.";
         }
 
-        if (Request.Query.Keys.Any(name => QueryNames.Contains(name, StringComparer.OrdinalIgnoreCase)))
+        if (HasKeyInQuery())
         {
             return "A key in an address ends up in logs: send it as Authorization: Bearer <key>, and revoke this one.";
         }
@@ -77,6 +89,22 @@ internal sealed class ApiKeyHandler(
             ? "The link has expired or was changed; ask for a new one."
             : "A key is needed: Authorization: Bearer <key>.";
     }
+
+    // Clients and proxies join several values of a header with a comma, which no key has.
+    private bool IsAmbiguous() =>
+        Request.Headers.Authorization switch
+        {
+            [] => false,
+            [{ } one] => HasKeyInQuery()
+                || (
+                    one.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase)
+                    && one.Contains(',', StringComparison.Ordinal)
+                ),
+            _ => true,
+        };
+
+    private bool HasKeyInQuery() =>
+        Request.Query.Keys.Any(name => QueryNames.Contains(name, StringComparer.OrdinalIgnoreCase));
 
     private bool TakesLinks() => Context.GetEndpoint()?.Metadata.GetMetadata<TakesSignedLinks>() is not null;
 

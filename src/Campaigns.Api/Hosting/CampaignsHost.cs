@@ -119,6 +119,8 @@ internal static class CampaignsHost
     private static void AddEdge(this IServiceCollection services)
     {
         services.ConfigureHttpJsonOptions(json => ProductJson.Configure(json.SerializerOptions));
+        services.AddSingleton<IdempotencySweep>();
+        services.AddHostedService(provider => provider.GetRequiredService<IdempotencySweep>());
         services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
         services.Configure<RouteOptions>(options => options.LowercaseUrls = true);
     }

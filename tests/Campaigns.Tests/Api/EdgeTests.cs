@@ -7,6 +7,7 @@ using Campaigns.Api.Edge;
 using Campaigns.Channels;
 using Campaigns.Results;
 using Campaigns.Tests.Support;
+using Dapper;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
@@ -228,6 +229,19 @@ public sealed class EdgeTests(EdgeTests.Probes probes) : IClassFixture<EdgeTests
         await OnceAsync(_key, "{\"count\":-1}").RefusedAsync(500, "internal");
         await OnceAsync(_key, "{\"count\":-1}").RefusedAsync(500, "internal");
         Assert.Equal(done + 2, probes.Done);
+    }
+
+    [Fact]
+    public async Task An_answer_is_forgotten_after_a_day()
+    {
+        await OnceAsync(_key, "{\"count\":1}");
+        await using var connection = await _api.Database.DataSource.OpenConnectionAsync();
+        await connection.ExecuteAsync(
+            "UPDATE idempotency SET started_at = now() - interval '25 hours' WHERE key = @_key",
+            new { _key }
+        );
+        Assert.Equal(1, await _api.Services.GetRequiredService<IdempotencySweep>().SweepAsync(CancellationToken.None));
+        Assert.Equal(HttpStatusCode.Created, (await OnceAsync(_key, "{\"count\":2}")).StatusCode);
     }
 
     [Theory]

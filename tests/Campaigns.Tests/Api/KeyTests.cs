@@ -112,6 +112,19 @@ public sealed class KeyTests(ApiHostFixture host) : IClassFixture<ApiHostFixture
     }
 
     [Fact]
+    public async Task Two_credentials_are_one_too_many()
+    {
+        var (one, other) = (await _api.NewKeyAsync(Role.Admin), await _api.NewKeyAsync(Role.Marketer));
+        var request = new HttpRequestMessage(HttpMethod.Get, "/v1/keys");
+        Assert.True(
+            request.Headers.TryAddWithoutValidation("Authorization", [$"Bearer {one.Secret}", $"Bearer {other.Secret}"])
+        );
+        await _api.Anonymous.SendAsync(request).RefusedAsync(400, "ambiguous-credentials");
+        using var client = _api.WithKey(one.Secret);
+        await client.GetAsync($"/v1/keys?api_key={other.Secret}").RefusedAsync(400, "ambiguous-credentials");
+    }
+
+    [Fact]
     public async Task A_role_without_the_right_is_refused()
     {
         await _api.As(Role.Marketer).GetAsync("/v1/keys").RefusedAsync(403, "forbidden");
