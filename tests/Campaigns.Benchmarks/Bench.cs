@@ -24,7 +24,13 @@ internal sealed class Bench : IAsyncDisposable
     public NpgsqlDataSource DataSource => Services.GetRequiredService<NpgsqlDataSource>();
 
     /// <summary>Starts a fresh PostgreSQL with the durable settings, printed, and a node of the role.</summary>
-    public static async Task<Bench> StartAsync(string role)
+    /// <param name="settings">Further configuration.</param>
+    /// <param name="configure">Further services.</param>
+    public static async Task<Bench> StartAsync(
+        string role,
+        IReadOnlyDictionary<string, string?>? settings = null,
+        Action<IServiceCollection>? configure = null
+    )
     {
         var folder = EmbeddedPostgres.DefaultDirectory($"bench-{Environment.ProcessId}");
         var server = await EmbeddedPostgres.StartAsync(new EmbeddedPostgresOptions { DataDirectory = folder });
@@ -42,8 +48,10 @@ internal sealed class Bench : IAsyncDisposable
                 ["Addresses:LookupKey"] = Convert.ToBase64String(RandomNumberGenerator.GetBytes(32)),
             }
         );
+        builder.Configuration.AddInMemoryCollection(settings ?? new Dictionary<string, string?>());
         builder.Logging.ClearProviders();
         builder.AddCampaigns();
+        configure?.Invoke(builder.Services);
         var app = builder.Build();
         app.MapCampaigns();
         await app.StartAsync();
@@ -55,7 +63,8 @@ internal sealed class Bench : IAsyncDisposable
     public async Task ExecuteAsync(string sql)
     {
         await using var connection = await DataSource.OpenConnectionAsync();
-        await connection.ExecuteAsync(sql, commandTimeout: 0);
+        // Dapper takes a lone word for a procedure.
+        await connection.ExecuteAsync(sql, commandTimeout: 0, commandType: System.Data.CommandType.Text);
     }
 
     /// <summary>Seconds.</summary>

@@ -5,6 +5,7 @@ var suites = new Dictionary<string, Func<Options, Task>>(StringComparer.Ordinal)
     ["import"] = ImportBenchmark.RunAsync,
     ["plan"] = PlanBenchmark.RunAsync,
     ["segment"] = SegmentBenchmark.RunAsync,
+    ["dispatch"] = DispatchBenchmark.RunAsync,
 };
 
 if (args.Length == 0 || !suites.TryGetValue(args[0], out var suite))

@@ -21,7 +21,28 @@ public sealed record ContactLimits(
     int? ChannelPerMonth = null,
     TimeSpan? MinimumGap = null,
     bool UsesProfiling = false
-);
+)
+{
+    /// <summary>Whether anything is limited at all.</summary>
+    public bool Any =>
+        (PerDay ?? PerWeek ?? ChannelPerDay ?? ChannelPerWeek ?? ChannelPerMonth) is not null || MinimumGap is not null;
+
+    /// <summary>Whether a limit looks further than the day.</summary>
+    public bool LooksAWeek => (PerWeek ?? ChannelPerWeek ?? ChannelPerMonth) is not null || MinimumGap is not null;
+
+    /// <summary>The limits with so many places left to others. A minimum gap leaves room for one only.</summary>
+    public ContactLimits Less(int places) =>
+        places == 0
+            ? this
+            : this with
+            {
+                PerDay = MinimumGap is null ? PerDay - places : 0,
+                PerWeek = PerWeek - places,
+                ChannelPerDay = ChannelPerDay - places,
+                ChannelPerWeek = ChannelPerWeek - places,
+                ChannelPerMonth = ChannelPerMonth - places,
+            };
+}
 
 /// <summary>The instant of an attempt, in the days that contacts are counted in.</summary>
 /// <param name="Now">Business time.</param>

@@ -10,10 +10,13 @@ internal sealed class AttemptGate(
     NpgsqlDataSource dataSource,
     DispatchOptions options,
     LocalDays localDays,
+    Admission admission,
     Fallback fallback,
     TimeProvider time
 )
 {
+    private static readonly TimeSpan AskAgain = TimeSpan.FromMinutes(1);
+
     /// <summary>Attempts of as many touches as go on the wire at once.</summary>
     /// <param name="touches">In the order of keys; at most what fits in as many requests as there are keys.</param>
     /// <param name="keys">Keys of the provider's, one a request; null where they are ours.</param>
@@ -46,15 +49,18 @@ internal sealed class AttemptGate(
         candidates.RemoveAll(touch => withheld.ContainsKey(touch.CustomerKey));
         var highestZone = candidates.Count == 0 ? (short)1 : candidates.Max(touch => touch.Zone);
         var dates = await localDays.AtAsync(fence.Now, highestZone, cancellationToken);
-        var (passed, previous) = await PassAsync(
-            connection,
-            wave,
-            gateway,
-            candidates,
-            dates,
-            withheld,
-            cancellationToken
-        );
+        var admitted = await admission.OfAsync(connection, wave, gateway, candidates, dates, cancellationToken);
+        foreach (var (key, reason) in admitted.Refused)
+        {
+            withheld[key] = reason;
+        }
+
+        var (passed, previous) = (admitted.Passed, admitted.Previous);
+        if (admitted.Waiting.Count > 0)
+        {
+            await LetWaitAsync(connection, chunk, admitted.Waiting, dates.Now, withheld);
+        }
+
         if (passed.Count > 0 && passed.Count < gateway.MinBatch)
         {
             await MoveOnAsync(connection, chunk, wave, gateway, passed, previous, dates, withheld, cancellationToken);
@@ -245,57 +251,23 @@ internal sealed class AttemptGate(
         return command;
     }
 
-    private static async Task<(List<Touch> Passed, IReadOnlyDictionary<long, DateTime>? Previous)> PassAsync(
+    /// <summary>Their places are a higher campaign's until it has gone or ended: they ask again, as long as the window is
+    /// open.</summary>
+    private static async Task LetWaitAsync(
         NpgsqlConnection connection,
-        WaveContext wave,
-        GatewayDeclaration gateway,
-        List<Touch> candidates,
-        Dates dates,
-        Dictionary<long, Withheld> withheld,
-        CancellationToken cancellationToken
+        Chunk chunk,
+        List<Touch> touches,
+        DateTimeOffset now,
+        Dictionary<long, Withheld> withheld
     )
     {
-        IReadOnlyDictionary<long, DateTime>? previous = null;
-        if (candidates.Count == 0)
+        long[] keys = [.. touches.Select(Key)];
+        NewChunk later = new(chunk.Wave, chunk.Channel, chunk.Variant, keys, chunk.Try, chunk.Fresh, now + AskAgain);
+        await ChunkQueue.AddAsync(connection, chunk.RunKey, [later]);
+        foreach (var key in keys)
         {
-            return ([], previous);
+            withheld[key] = Withheld.Moved;
         }
-
-        long[] keys = [.. candidates.Select(Key)];
-        Dictionary<long, Withheld> refused = [];
-        if (!wave.Marketing)
-        {
-            refused = await ContactPlaces.NotServicedAsync(connection, wave.Channel, keys, cancellationToken);
-        }
-        else
-        {
-            var limits = wave.Limits(gateway);
-            if (limits.MinimumGap is not null)
-            {
-                previous = await ContactPlaces.LastContactsAsync(connection, keys, cancellationToken);
-            }
-
-            var taken = await ContactPlaces.TakeAsync(
-                connection,
-                wave.Channel,
-                keys,
-                limits,
-                dates.Of(candidates),
-                cancellationToken
-            );
-            if (taken.Length < keys.Length)
-            {
-                long[] rest = [.. keys.Except(taken)];
-                refused = await ContactPlaces.WhyNotAsync(connection, wave.Channel, rest, limits, cancellationToken);
-            }
-        }
-
-        foreach (var (key, reason) in refused)
-        {
-            withheld[key] = reason;
-        }
-
-        return ([.. candidates.Where(touch => !refused.ContainsKey(touch.CustomerKey))], previous);
     }
 
     /// <summary>Too few for the gateway: they give their places back and go on to their next channel.</summary>

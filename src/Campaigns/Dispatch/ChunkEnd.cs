@@ -8,7 +8,8 @@ namespace Campaigns.Dispatch;
 /// <summary>Ends chunks: done, expired with their window, or cancelled.</summary>
 internal sealed class ChunkEnd(NpgsqlDataSource dataSource, LocalDays localDays)
 {
-    /// <summary>All touches of the chunk have been dealt with. False when the lease is another's.</summary>
+    /// <summary>All touches of the chunk have been dealt with. False when the lease is another's; and when a request has no
+    /// outcome, so that whatever forgot it, the chunk is taken up again.</summary>
     internal async Task<bool> DoneAsync(Chunk chunk)
     {
         await using var connection = await dataSource.OpenConnectionAsync();
@@ -18,6 +19,16 @@ internal sealed class ChunkEnd(NpgsqlDataSource dataSource, LocalDays localDays)
                 SET state = 1, leased_by = NULL, leased_until = NULL,
                     finished_at = (SELECT clock_timestamp() + clock_offset FROM business_clock)
                 WHERE run_key = @RunKey AND chunk = @Number AND token = @Token AND state = 0
+                  AND NOT EXISTS (
+                      SELECT
+                      FROM attempt a
+                      WHERE a.run_key = @RunKey AND a.chunk = @Number AND cardinality(a.customer_keys) > 0
+                        AND NOT EXISTS (
+                            SELECT
+                            FROM outcome o
+                            WHERE o.run_key = a.run_key AND o.chunk = a.chunk AND o.request = a.request
+                        )
+                  )
                 """,
                 new
                 {

@@ -228,8 +228,10 @@ internal sealed partial class ChunkRun(
         while (sends.Count > 0)
         {
             await Task.WhenAny(sends);
-            var ready = sends.Where(send => send.IsCompleted).Select(send => send.Result).ToList();
-            sends.RemoveAll(send => send.IsCompleted);
+            // Asked once: another may complete while we look.
+            var completed = sends.FindAll(send => send.IsCompleted);
+            sends.RemoveAll(completed.Contains);
+            var ready = completed.ConvertAll(send => send.Result);
             var now = dates with { Now = dates.Now + tools.Time.GetElapsedTime(began) };
             if (!await RecordAsync(ready, now))
             {

@@ -24,6 +24,8 @@ public static class DispatchModule
             ))
             .AddSingleton<Fallback>()
             .AddSingleton<TouchReader>()
+            .AddSingleton<Rivals>()
+            .AddSingleton<Admission>()
             .AddSingleton<AttemptGate>()
             .AddSingleton<OutcomeLog>()
             .AddSingleton<ChunkTools>()

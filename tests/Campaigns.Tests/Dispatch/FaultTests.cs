@@ -1,4 +1,5 @@
 using Campaigns.Channels;
+using Campaigns.Dispatch;
 using Campaigns.Planning;
 using Campaigns.Tests.Support;
 
@@ -219,8 +220,7 @@ public sealed class FaultTests
         );
         Assert.Equal("attempted 10, planned 10", await given.StatesAsync(run));
         gateway.Answer = null;
-        await node.Get<Campaigns.Dispatch.ChannelStates>()
-            .StartAsync(Channel.Sms, Access.Actor.Service, CancellationToken.None);
+        await node.Get<ChannelStates>().StartAsync(Channel.Sms, Access.Actor.Service, CancellationToken.None);
         await node.LaneAsync(run);
         Assert.Equal("accepted 20", await given.StatesAsync(run));
         Assert.Equal(2, await given.AskAsync<int>("SELECT count(*)::int FROM audit WHERE subject_kind = 'channel'"));
@@ -379,6 +379,29 @@ public sealed class FaultTests
     }
 
     [Fact]
+    public async Task A_chunk_is_not_done_while_one_of_its_requests_has_no_outcome()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 2);
+        var run = await given.RunAsync(new RunSpec { Customers = [1, 2] });
+        await using var node = new Node(given.DataSource, []);
+        var chunk = await node.Get<ChunkQueue>().ClaimAsync(run, 1, CancellationToken.None);
+        await given.ExecuteAsync(
+            """
+            INSERT INTO attempt (run_key, chunk, request, channel, variant, try, attempted_at, request_key, customer_keys)
+            VALUES (@run, 1, 1, 1, 1, 1, now(), 'k', '{1,2}')
+            """,
+            new { run }
+        );
+
+        Assert.False(await node.Get<ChunkEnd>().DoneAsync(chunk!));
+        await given.ExecuteAsync(
+            "INSERT INTO outcome (run_key, chunk, request, answer, recorded_at, states) VALUES (@run, 1, 1, 1, now(), '{1}')",
+            new { run }
+        );
+        Assert.True(await node.Get<ChunkEnd>().DoneAsync(chunk!));
+    }
+
+    [Fact]
     public async Task A_gateway_that_throws_leaves_its_siblings_unharmed()
     {
         await using var given = await GivenRun.CreateAsync(customers: 40);
@@ -430,6 +453,7 @@ public sealed class FaultTests
         );
         await over.CancelAsync();
         await cutting;
+        given.DataSource.Clear(); // what the last cut has left in the pool
         await node.LaneAsync(run);
 
         Assert.Equal(gateway.Ledger.Count, gateway.Ledger.Select(entry => entry.TouchKey).Distinct().Count());

@@ -43,6 +43,26 @@ public sealed class SendingTests
     }
 
     [Fact]
+    public async Task Answers_that_come_together_are_all_recorded()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 600);
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 600), ChunkSize = 600 });
+        var gateway = new ScriptedGateway(Channel.Sms);
+        gateway.Declaration = gateway.Declaration with { MaxBatch = 2 };
+        gateway.Answer = async request =>
+        {
+            await Task.Yield();
+            return gateway.Accept(request);
+        };
+        await using var node = new Node(given.DataSource, [gateway], channels: settings => settings.Concurrency = 50);
+
+        await node.LaneAsync(run);
+
+        Assert.Equal("accepted 600", await given.StatesAsync(run));
+        Assert.Equal(300, await given.AskAsync<int>("SELECT count(*)::int FROM outcome"));
+    }
+
+    [Fact]
     public async Task What_changed_since_planning_is_read_again_before_anything_is_sent()
     {
         await using var given = await GivenRun.CreateAsync(customers: 10);

@@ -1,0 +1,121 @@
+using Campaigns.Channels;
+using Campaigns.Customers;
+using Npgsql;
+
+namespace Campaigns.Dispatch;
+
+/// <summary>Who of a round may go.</summary>
+/// <param name="Previous">When each was contacted before; null where no cap asks for it.</param>
+/// <param name="Waiting">A campaign with a higher priority may still need their place.</param>
+internal sealed record Admitted(
+    List<Touch> Passed,
+    IReadOnlyDictionary<long, DateTime>? Previous,
+    IReadOnlyDictionary<long, Withheld> Refused,
+    List<Touch> Waiting
+);
+
+/// <summary>Reads consent and reach again, and takes a place under the caps for everyone who may go.</summary>
+internal sealed class Admission(Rivals rivals)
+{
+    /// <param name="candidates">In the order of keys.</param>
+    internal async Task<Admitted> OfAsync(
+        NpgsqlConnection connection,
+        WaveContext wave,
+        GatewayDeclaration gateway,
+        List<Touch> candidates,
+        Dates dates,
+        CancellationToken cancellationToken
+    )
+    {
+        if (candidates.Count == 0)
+        {
+            return new Admitted([], null, new Dictionary<long, Withheld>(), []);
+        }
+
+        long[] keys = [.. candidates.Select(touch => touch.CustomerKey)];
+        if (!wave.Marketing)
+        {
+            var unreachable = await ContactPlaces.NotServicedAsync(connection, wave.Channel, keys, cancellationToken);
+            return Sort(candidates, null, unreachable, []);
+        }
+
+        var limits = wave.Limits(gateway);
+        var previous = limits.MinimumGap is null
+            ? null
+            : await ContactPlaces.LastContactsAsync(connection, keys, cancellationToken);
+        var waiting = await rivals.WaitingAsync(connection, wave, limits, keys, dates.Now);
+        var taken = new HashSet<long>(keys.Length);
+        // Who contests with nobody first: all of them, as a rule.
+        foreach (
+            var group in candidates.GroupBy(touch => waiting.GetValueOrDefault(touch.CustomerKey)).OrderBy(g => g.Key)
+        )
+        {
+            List<Touch> members = [.. group];
+            taken.UnionWith(
+                await ContactPlaces.TakeAsync(
+                    connection,
+                    wave.Channel,
+                    [.. members.Select(touch => touch.CustomerKey)],
+                    limits.Less(group.Key),
+                    dates.Of(members),
+                    cancellationToken
+                )
+            );
+        }
+
+        if (taken.Count == keys.Length)
+        {
+            return new Admitted(candidates, previous, new Dictionary<long, Withheld>(), []);
+        }
+
+        long[] rest = [.. keys.Where(key => !taken.Contains(key))];
+        var refused = await ContactPlaces.WhyNotAsync(connection, wave.Channel, rest, limits, cancellationToken);
+        return Sort(candidates, previous, await OutrankedAsync(connection, wave, refused, waiting), waiting);
+    }
+
+    /// <summary>Says of a cap whether it was a higher campaign that went.</summary>
+    private async Task<Dictionary<long, Withheld>> OutrankedAsync(
+        NpgsqlConnection connection,
+        WaveContext wave,
+        Dictionary<long, Withheld> refused,
+        Dictionary<long, int> waiting
+    )
+    {
+        long[] capped =
+        [
+            .. refused
+                .Where(one => one.Value == Withheld.FrequencyCap && !waiting.ContainsKey(one.Key))
+                .Select(one => one.Key),
+        ];
+        foreach (var key in await rivals.SentAsync(connection, wave, capped))
+        {
+            refused[key] = Withheld.Outranked;
+        }
+
+        return refused;
+    }
+
+    private static Admitted Sort(
+        List<Touch> candidates,
+        IReadOnlyDictionary<long, DateTime>? previous,
+        Dictionary<long, Withheld> refused,
+        Dictionary<long, int> waiting
+    )
+    {
+        var (passed, later) = (new List<Touch>(candidates.Count), new List<Touch>());
+        foreach (var touch in candidates)
+        {
+            if (!refused.TryGetValue(touch.CustomerKey, out var reason))
+            {
+                passed.Add(touch);
+            }
+            else if (reason == Withheld.FrequencyCap && waiting.ContainsKey(touch.CustomerKey))
+            {
+                refused.Remove(touch.CustomerKey);
+                later.Add(touch);
+            }
+        }
+
+        return new Admitted(passed, previous, refused, later);
+    }
+}
