@@ -650,17 +650,9 @@ CREATE OR REPLACE FUNCTION public.touch_state(run integer, customer bigint DEFAU
  LANGUAGE sql
  STABLE
 AS $function$
-    WITH said AS (
-        SELECT r.customer_key, r.chunk, r.request, max(r.state) AS state
-        FROM receipt r
-        WHERE r.run_key = run AND (customer IS NULL OR r.customer_key = customer)
-        GROUP BY r.customer_key, r.chunk, r.request
-    ), sent AS (
+    WITH entry AS (
         SELECT m.customer_key, a.chunk, a.request,
-               greatest(
-                   CASE m.answer WHEN 1 THEN 3 WHEN 4 THEN 2 WHEN 2 THEN 4 WHEN 3 THEN 4 ELSE 1 END,
-                   said.state + 1
-               ) AS code
+               CASE m.answer WHEN 1 THEN 3 WHEN 4 THEN 2 WHEN 2 THEN 4 WHEN 3 THEN 4 ELSE 1 END AS code
         FROM attempt a
         LEFT JOIN LATERAL (
             SELECT CASE WHEN cardinality(o.states) = 1
@@ -671,10 +663,11 @@ AS $function$
             LIMIT 1
         ) o ON true
         CROSS JOIN LATERAL unnest(a.customer_keys, o.states) AS m (customer_key, answer)
-        LEFT JOIN said ON said.customer_key = m.customer_key AND said.chunk = a.chunk AND said.request = a.request
         WHERE a.run_key = run AND (customer IS NULL OR customer = ANY (a.customer_keys))
-    ), entry AS (
-        SELECT customer_key, chunk, request, code FROM sent
+        UNION ALL
+        SELECT r.customer_key, r.chunk, r.request, r.state + 1
+        FROM receipt r
+        WHERE r.run_key = run AND (customer IS NULL OR r.customer_key = customer)
         UNION ALL
         SELECT m.customer_key, a.chunk, a.request, 20 + m.reason
         FROM attempt a

@@ -139,21 +139,14 @@ CREATE TABLE report_watermark (
 -- failed < delivered, and the highest seen holds; a touch has its last attempt's state, unless an earlier one was
 -- delivered. Chunks are numbered upwards as touches move on, so (chunk, request) is the order of attempts. One packed
 -- number carries both: chunk, request and code, the codes 0 waiting, 1 attempted, 2 unknown, 3 accepted, 4 failed,
--- 5 delivered, 20 + reason for withheld.
+-- 5 delivered, 20 + reason for withheld. Nothing is joined by customer: on tables without statistics yet, that would be
+-- planned as a loop in a loop.
 CREATE FUNCTION touch_state(run integer, customer bigint DEFAULT NULL)
 RETURNS TABLE (customer_key bigint, state text, reason smallint)
 LANGUAGE sql STABLE AS $$
-    WITH said AS (
-        SELECT r.customer_key, r.chunk, r.request, max(r.state) AS state
-        FROM receipt r
-        WHERE r.run_key = run AND (customer IS NULL OR r.customer_key = customer)
-        GROUP BY r.customer_key, r.chunk, r.request
-    ), sent AS (
+    WITH entry AS (
         SELECT m.customer_key, a.chunk, a.request,
-               greatest(
-                   CASE m.answer WHEN 1 THEN 3 WHEN 4 THEN 2 WHEN 2 THEN 4 WHEN 3 THEN 4 ELSE 1 END,
-                   said.state + 1
-               ) AS code
+               CASE m.answer WHEN 1 THEN 3 WHEN 4 THEN 2 WHEN 2 THEN 4 WHEN 3 THEN 4 ELSE 1 END AS code
         FROM attempt a
         LEFT JOIN LATERAL (
             SELECT CASE WHEN cardinality(o.states) = 1
@@ -164,10 +157,11 @@ LANGUAGE sql STABLE AS $$
             LIMIT 1
         ) o ON true
         CROSS JOIN LATERAL unnest(a.customer_keys, o.states) AS m (customer_key, answer)
-        LEFT JOIN said ON said.customer_key = m.customer_key AND said.chunk = a.chunk AND said.request = a.request
         WHERE a.run_key = run AND (customer IS NULL OR customer = ANY (a.customer_keys))
-    ), entry AS (
-        SELECT customer_key, chunk, request, code FROM sent
+        UNION ALL
+        SELECT r.customer_key, r.chunk, r.request, r.state + 1
+        FROM receipt r
+        WHERE r.run_key = run AND (customer IS NULL OR r.customer_key = customer)
         UNION ALL
         SELECT m.customer_key, a.chunk, a.request, 20 + m.reason
         FROM attempt a
