@@ -66,7 +66,11 @@ internal sealed class CustomerMerge(
 
     public async Task<Merged> RunAsync()
     {
-        await _shared.LockAsync(Lookups);
+        if (scope.Channels.Count > 0)
+        {
+            await _shared.HoldAsync(source with { Sql = $"SELECT s.id FROM {source.Sql} AS s" }, Lookups.Sql);
+        }
+
         var created = await CreateAsync();
         var known = (await QueryAsync<(int Ord, long Key, bool Erased)>(KnownSql)).AsList();
         var changed = known.Where(row => !row.Erased).ToList();
@@ -92,7 +96,6 @@ internal sealed class CustomerMerge(
         if (scope.Channels.Count > 0)
         {
             left = AddressGroups.Of(await QueryAsync<(short, byte[])>(LeftAddressesSql, members));
-            await _shared.LockAsync(left);
             await ExecuteAsync(DropAddressesSql, members);
             await ExecuteAsync(AddAddressesSql, members);
         }

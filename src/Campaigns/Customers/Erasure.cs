@@ -19,6 +19,8 @@ internal static class Erasure
     {
         // Whoever stores events at this moment has read the customer as there: it ends first.
         await connection.ExecuteAsync("LOCK TABLE event IN SHARE ROW EXCLUSIVE MODE");
+        var shared = new SharedAddresses(connection, cancellationToken);
+        await shared.HoldAsync(new RowSource("SELECT @id AS id", new { id }));
         var customer = await connection.QuerySingleOrDefaultAsync<(long? Key, bool Erased)>(
             "SELECT customer_key, erased FROM customer WHERE customer_id = @id FOR UPDATE",
             new { id }
@@ -39,8 +41,6 @@ internal static class Erasure
                 new { key }
             )
         );
-        var shared = new SharedAddresses(connection, cancellationToken);
-        await shared.LockAsync(addresses);
         await connection.ExecuteAsync(
             """
             DELETE FROM event WHERE customer_key = @key;

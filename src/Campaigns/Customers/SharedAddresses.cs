@@ -16,32 +16,54 @@ internal sealed record AddressGroups(short[] Channels, byte[][] Lookups)
 }
 
 /// <summary>Keeps <c>contact.shared</c> right: of the customers with one address, the one with the lowest key owns it, and
-/// the others share it. Whoever changes addresses locks their groups first, so that no two see half of each other.
-/// </summary>
+/// the others share it. Whoever changes addresses holds the customers first, and then at once all groups that they leave or
+/// join, so that no two see half of each other and none waits in a circle.</summary>
 internal sealed class SharedAddresses(NpgsqlConnection connection, CancellationToken cancellationToken)
 {
-    private const int LockClass = 0x41444452; // "ADDR"
+    private const int CustomerClass = 0x43555354; // "CUST"
+    private const int AddressClass = 0x41444452; // "ADDR"
     private const int Stripes = 64;
 
-    private static readonly string LockSql = $"""
-        SELECT pg_advisory_xact_lock({LockClass}, g.stripe)
-        FROM (SELECT DISTINCT get_byte(l.lookup, 0) % {Stripes} AS stripe FROM (§) AS l ORDER BY 1) AS g
+    private static readonly string HoldCustomersSql = $"""
+        SELECT pg_advisory_xact_lock({CustomerClass}, g.stripe)
+        FROM (SELECT DISTINCT hashtext(i.id) & {Stripes - 1} AS stripe FROM (§) AS i ORDER BY 1) AS g
+        """;
+
+    private static readonly string HoldAddressesSql = $"""
+        SELECT pg_advisory_xact_lock({AddressClass}, g.stripe)
+        FROM (
+            SELECT get_byte(l.lookup, 0) & {Stripes - 1} AS stripe FROM (§) AS l
+            UNION
+            SELECT get_byte(a.lookup, 0) & {Stripes - 1}
+            FROM (¶) AS i
+            JOIN customer AS c ON c.customer_id = i.id
+            JOIN address AS a ON a.customer_key = c.customer_key
+            ORDER BY 1
+        ) AS g
         """;
 
     private const string Given = "SELECT channel, lookup FROM unnest(@channels, @lookups) AS g (channel, lookup)";
 
-    /// <summary>Of a relation with a column <c>lookup</c>.</summary>
-    public Task LockAsync(RowSource lookups) =>
-        connection.ExecuteAsync(
-            new CommandDefinition(
-                LockSql.Replace("§", lookups.Sql, StringComparison.Ordinal),
-                lookups.Parameters,
-                cancellationToken: cancellationToken
-            )
+    /// <summary>No other transaction changes the addresses of these customers, or who shares them, until this one ends.
+    /// </summary>
+    /// <param name="customers">A relation with a column <c>id</c>.</param>
+    /// <param name="joined">The addresses that they get: a relation with a column <c>lookup</c>, and the same parameters.
+    /// </param>
+    public async Task HoldAsync(RowSource customers, string joined = "SELECT NULL::bytea AS lookup WHERE false")
+    {
+        await ExecuteAsync(HoldCustomersSql.Replace("§", customers.Sql, StringComparison.Ordinal));
+        // A statement of its own: it sees what was committed while the first one waited.
+        await ExecuteAsync(
+            HoldAddressesSql
+                .Replace("§", joined, StringComparison.Ordinal)
+                .Replace("¶", customers.Sql, StringComparison.Ordinal)
         );
 
-    public Task LockAsync(AddressGroups groups) =>
-        groups.Channels.Length == 0 ? Task.CompletedTask : LockAsync(new RowSource(Given, Parameters(groups)));
+        Task ExecuteAsync(string sql) =>
+            connection.ExecuteAsync(
+                new CommandDefinition(sql, customers.Parameters, cancellationToken: cancellationToken)
+            );
+    }
 
     /// <summary>Settles who owns the addresses that were written (a relation of <c>channel, lookup</c>) and those that
     /// somebody left.</summary>

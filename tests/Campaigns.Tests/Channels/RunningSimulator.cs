@@ -2,6 +2,7 @@ using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Campaigns.Simulator;
+using Campaigns.Tests.Support;
 using Microsoft.AspNetCore.Builder;
 
 namespace Campaigns.Tests.Channels;
@@ -17,10 +18,11 @@ public sealed class RunningSimulator : IAsyncDisposable
 
     private readonly WebApplication _app;
     private readonly HttpClient _client;
+    private readonly TemporaryDirectory? _folder;
 
-    private RunningSimulator(WebApplication app, string ledgerPath)
+    private RunningSimulator(WebApplication app, string ledgerPath, TemporaryDirectory? folder)
     {
-        (_app, LedgerPath) = (app, ledgerPath);
+        (_app, LedgerPath, _folder) = (app, ledgerPath, folder);
         Url = new Uri(app.Urls.First());
         _client = new HttpClient { BaseAddress = Url };
     }
@@ -32,11 +34,12 @@ public sealed class RunningSimulator : IAsyncDisposable
     /// <summary>Starts one with a ledger of its own, or with one that an earlier left.</summary>
     public static async Task<RunningSimulator> StartAsync(string? ledger = null, Uri? callbacks = null)
     {
-        ledger ??= Path.Combine(Directory.CreateTempSubdirectory("simulator-").FullName, "ledger.jsonl");
+        var folder = ledger is null ? new TemporaryDirectory() : null;
+        ledger ??= folder!.Below("ledger.jsonl");
         string[] where = ["--urls", "http://127.0.0.1:0", "--ledger", ledger];
         var app = SimulatorHost.Build(callbacks is null ? where : [.. where, "--callbacks", $"{callbacks}"]);
         await app.StartAsync();
-        return new RunningSimulator(app, ledger);
+        return new RunningSimulator(app, ledger, folder);
     }
 
     public Task ScriptAsync(params Rule[] rules) => ScriptAsync(new Script { Rules = rules });
@@ -85,5 +88,6 @@ public sealed class RunningSimulator : IAsyncDisposable
         _client.Dispose();
         await _app.StopAsync();
         await _app.DisposeAsync();
+        _folder?.Dispose();
     }
 }

@@ -9,9 +9,10 @@ using Campaigns.Tests.Support;
 
 namespace Campaigns.Tests.Channels;
 
-public sealed class SimulatorTests : IAsyncLifetime
+public sealed class SimulatorTests : IAsyncLifetime, IDisposable
 {
     private CallbackReceiver _receiver = null!;
+    private readonly TemporaryDirectory _folder = new();
     private RunningSimulator _simulator = null!;
 
     private static ProviderHttp Http { get; } = new(TimeProvider.System);
@@ -19,7 +20,7 @@ public sealed class SimulatorTests : IAsyncLifetime
     public async Task InitializeAsync()
     {
         _receiver = await CallbackReceiver.StartAsync();
-        _simulator = await RunningSimulator.StartAsync(callbacks: _receiver.Url);
+        _simulator = await RunningSimulator.StartAsync(_folder.Below("ledger.jsonl"), _receiver.Url);
     }
 
     public async Task DisposeAsync()
@@ -27,6 +28,8 @@ public sealed class SimulatorTests : IAsyncLifetime
         await _simulator.DisposeAsync();
         await _receiver.DisposeAsync();
     }
+
+    public void Dispose() => _folder.Dispose();
 
     [Fact]
     public async Task Reports_what_became_of_each_sms()
