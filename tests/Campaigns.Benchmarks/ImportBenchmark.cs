@@ -137,7 +137,9 @@ internal static class ImportBenchmark
     }
 
     private static Task EmptyAsync(Bench bench) =>
-        bench.ExecuteAsync($"TRUNCATE {string.Join(", ", Tables)}, import_batch RESTART IDENTITY; CHECKPOINT");
+        bench.ExecuteAsync(
+            $"TRUNCATE {string.Join(", ", Tables)}, import_batch, import_part RESTART IDENTITY; CHECKPOINT"
+        );
 
     private static async Task SaveAsync(Bench bench, string folder)
     {

@@ -9,7 +9,11 @@ namespace Campaigns.Customers;
 /// lookup for each channel (<c>sms_cipher, sms_lookup, …</c>), the profile's columns of <c>contact</c>, and, where consents
 /// come along, <c>granted, refused</c> (bit <c>channel - 1</c>, 8 for every channel), <c>sensitive, personalisation,
 /// consented_at</c>. An id appears once.</summary>
-internal sealed record RowSource(string Sql, object Parameters);
+internal sealed record RowSource(string Sql, object Parameters)
+{
+    /// <summary>A part of a file, whose customers are in no other part that is merged at the same time.</summary>
+    public bool PartOfFile { get; init; }
+}
 
 /// <summary>What the rows say. What they do not say stays as it is.</summary>
 internal sealed record MergeScope
@@ -49,7 +53,10 @@ internal sealed record MergeScope
 internal sealed record ConsentProof(string Source, string? TextVersion, string? Operator);
 
 /// <summary>By <c>ord</c>. The rows in none of the lists said what was known already.</summary>
-internal sealed record Merged(int[] Created, int[] Updated, int[] Erased);
+internal sealed record Merged(long Rows, int[] Created, int[] Updated, int[] Erased)
+{
+    public long Unchanged => Rows - Created.Length - Updated.Length - Erased.Length;
+}
 
 /// <summary>Writes rows of customers into <c>customer</c>, <c>contact</c>, <c>address</c> and <c>consent</c>, set by set and in
 /// the order of keys; what is unchanged is not touched. Runs in the caller's transaction, which may fail with 23505 or
@@ -68,38 +75,61 @@ internal sealed class CustomerMerge(
     {
         if (scope.Channels.Count > 0)
         {
-            await _shared.HoldAsync(source with { Sql = $"SELECT s.id FROM {source.Sql} AS s" }, Lookups.Sql);
+            await (
+                source.PartOfFile
+                    ? _shared.HoldAllCustomersAsync()
+                    : _shared.HoldCustomersAsync(source with { Sql = $"SELECT s.id FROM {source.Sql} AS s" })
+            );
         }
 
-        var created = await CreateAsync();
-        var known = (await QueryAsync<(int Ord, long Key, bool Erased)>(KnownSql)).AsList();
+        var (rows, fresh) = (await QueryAsync<(long Rows, int[] Fresh)>(FreshSql)).Single();
+        var known = fresh.Length == rows ? [] : (await QueryAsync<(int Ord, long Key, bool Erased)>(KnownSql)).AsList();
+        // A customer whom somebody else made since is a violation of a unique key.
+        if (fresh.Length > 0)
+        {
+            await ExecuteAsync(CreateSql(all: fresh.Length == rows), new { fresh });
+        }
+
         var changed = known.Where(row => !row.Erased).ToList();
-        var left = changed.Count == 0 ? AddressGroups.None : await ChangeAsync(changed);
-        await _shared.SettleAsync(Lookups, left);
-        return new Merged(
-            created,
-            [.. changed.Select(row => row.Ord)],
-            [.. known.Where(row => row.Erased).Select(row => row.Ord)]
-        );
-    }
-
-    private async Task<int[]> CreateAsync() => (await QueryAsync<int[]>(CreateSql)).Single();
-
-    private async Task<AddressGroups> ChangeAsync(List<(int Ord, long Key, bool Erased)> changed)
-    {
         var members = new
         {
             keys = changed.Select(row => row.Key).ToArray(),
             ords = changed.Select(row => row.Ord).ToArray(),
         };
-        var left = AddressGroups.None;
+        var left = changed.Count == 0 ? AddressGroups.None : await MoveAddressesAsync(members);
         if (scope.Channels.Count > 0)
         {
-            left = AddressGroups.Of(await QueryAsync<(short, byte[])>(LeftAddressesSql, members));
-            await ExecuteAsync(DropAddressesSql, members);
-            await ExecuteAsync(AddAddressesSql, members);
+            await (source.PartOfFile ? _shared.HoldAllAddressesAsync() : _shared.HoldAddressesAsync(Lookups, left));
         }
 
+        if (changed.Count > 0)
+        {
+            await UpdateAsync(members, members.keys);
+        }
+
+        if (scope.Channels.Count > 0)
+        {
+            await _shared.SettleAsync(Lookups, left);
+        }
+
+        return new Merged(rows, fresh, members.ords, [.. known.Where(row => row.Erased).Select(row => row.Ord)]);
+    }
+
+    private async Task<AddressGroups> MoveAddressesAsync(object members)
+    {
+        if (scope.Channels.Count == 0)
+        {
+            return AddressGroups.None;
+        }
+
+        var left = AddressGroups.Of(await QueryAsync<(short, byte[])>(LeftAddressesSql, members));
+        await ExecuteAsync(DropAddressesSql, members);
+        await ExecuteAsync(AddAddressesSql, members);
+        return left;
+    }
+
+    private async Task UpdateAsync(object members, long[] keys)
+    {
         await ExecuteAsync(
             "SELECT FROM contact WHERE customer_key = ANY (@keys) ORDER BY customer_key FOR UPDATE",
             members
@@ -109,10 +139,8 @@ internal sealed class CustomerMerge(
         if (scope.Proof is not null)
         {
             await ExecuteAsync(AddConsentsSql, members);
-            await ConsentBits.RecomputeAsync(connection, members.keys);
+            await ConsentBits.RecomputeAsync(connection, keys);
         }
-
-        return left;
     }
 
     private Task<IEnumerable<T>> QueryAsync<T>(string sql, object? more = null) =>
@@ -185,13 +213,20 @@ internal sealed class CustomerMerge(
             )
             """;
 
-    private string CreateSql =>
+    private string FreshSql =>
+        $"""
+            SELECT count(*), coalesce(array_agg(s.ord) FILTER (WHERE c.customer_id IS NULL), '{EmptyArray}')
+            FROM {source.Sql} AS s
+            LEFT JOIN customer AS c ON c.customer_id = s.id
+            """;
+
+    private string CreateSql(bool all) =>
         $"""
             WITH fresh AS MATERIALIZED (
                 SELECT nextval('customer_customer_key_seq') AS customer_key, s.*
                 FROM (
                     SELECT * FROM {source.Sql} AS s
-                    WHERE NOT EXISTS (SELECT FROM customer AS c WHERE c.customer_id = s.id)
+                    {(all ? "" : "WHERE s.ord = ANY (@fresh)")}
                     ORDER BY s.ord
                 ) AS s
             ), customers AS (
@@ -228,7 +263,7 @@ internal sealed class CustomerMerge(
                     FROM fresh AS s {ConsentRows} WHERE e.granted IS NOT NULL
                 )
                 """)}
-            SELECT coalesce(array_agg(ord), '{EmptyArray}') FROM fresh
+            SELECT count(*) FROM fresh
             """;
 
     // Locked in the order of keys; rows that say what is known are neither returned nor locked.

@@ -10,6 +10,11 @@ namespace Campaigns.Customers;
 /// <summary>Removes a person and keeps the pseudonym.</summary>
 internal static class Erasure
 {
+    private static readonly RowSource None = new(
+        "SELECT NULL::smallint AS channel, NULL::bytea AS lookup WHERE false",
+        new { }
+    );
+
     public static async Task<Result<Done>> RunAsync(
         NpgsqlConnection connection,
         Actor actor,
@@ -20,7 +25,7 @@ internal static class Erasure
         // Whoever stores events at this moment has read the customer as there: it ends first.
         await connection.ExecuteAsync("LOCK TABLE event IN SHARE ROW EXCLUSIVE MODE");
         var shared = new SharedAddresses(connection, cancellationToken);
-        await shared.HoldAsync(new RowSource("SELECT @id AS id", new { id }));
+        await shared.HoldCustomersAsync(new RowSource("SELECT @id AS id", new { id }));
         var customer = await connection.QuerySingleOrDefaultAsync<(long? Key, bool Erased)>(
             "SELECT customer_key, erased FROM customer WHERE customer_id = @id FOR UPDATE",
             new { id }
@@ -41,6 +46,7 @@ internal static class Erasure
                 new { key }
             )
         );
+        await shared.HoldAddressesAsync(None, addresses);
         await connection.ExecuteAsync(
             """
             DELETE FROM event WHERE customer_key = @key;
@@ -55,10 +61,7 @@ internal static class Erasure
             """,
             new { key, now = await BusinessClock.NowAsync(connection) }
         );
-        await shared.SettleAsync(
-            new RowSource("SELECT NULL::smallint AS channel, NULL::bytea AS lookup WHERE false", new { }),
-            addresses
-        );
+        await shared.SettleAsync(None, addresses);
         await AuditLog.WriteAsync(
             connection,
             await BusinessClock.NowAsync(connection),

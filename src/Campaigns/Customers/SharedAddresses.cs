@@ -16,8 +16,9 @@ internal sealed record AddressGroups(short[] Channels, byte[][] Lookups)
 }
 
 /// <summary>Keeps <c>contact.shared</c> right: of the customers with one address, the one with the lowest key owns it, and
-/// the others share it. Whoever changes addresses holds the customers first, and then at once all groups that they leave or
-/// join, so that no two see half of each other and none waits in a circle.</summary>
+/// the others share it. Whoever changes addresses holds the customers first, then writes addresses, then holds at once all
+/// groups that they leave or join, and only then writes <c>contact</c>: no two see half of each other, and none waits in a
+/// circle.</summary>
 internal sealed class SharedAddresses(NpgsqlConnection connection, CancellationToken cancellationToken)
 {
     private const int CustomerClass = 0x43555354; // "CUST"
@@ -31,39 +32,46 @@ internal sealed class SharedAddresses(NpgsqlConnection connection, CancellationT
 
     private static readonly string HoldAddressesSql = $"""
         SELECT pg_advisory_xact_lock({AddressClass}, g.stripe)
-        FROM (
-            SELECT get_byte(l.lookup, 0) & {Stripes - 1} AS stripe FROM (§) AS l
-            UNION
-            SELECT get_byte(a.lookup, 0) & {Stripes - 1}
-            FROM (¶) AS i
-            JOIN customer AS c ON c.customer_id = i.id
-            JOIN address AS a ON a.customer_key = c.customer_key
-            ORDER BY 1
-        ) AS g
+        FROM (SELECT DISTINCT get_byte(l.lookup, 0) & {Stripes - 1} AS stripe FROM (§) AS l ORDER BY 1) AS g
         """;
 
     private const string Given = "SELECT channel, lookup FROM unnest(@channels, @lookups) AS g (channel, lookup)";
 
-    /// <summary>No other transaction changes the addresses of these customers, or who shares them, until this one ends.
-    /// </summary>
+    /// <summary>No other transaction changes the addresses of these customers until this one ends.</summary>
     /// <param name="customers">A relation with a column <c>id</c>.</param>
-    /// <param name="joined">The addresses that they get: a relation with a column <c>lookup</c>, and the same parameters.
-    /// </param>
-    public async Task HoldAsync(RowSource customers, string joined = "SELECT NULL::bytea AS lookup WHERE false")
-    {
-        await ExecuteAsync(HoldCustomersSql.Replace("§", customers.Sql, StringComparison.Ordinal));
-        // A statement of its own: it sees what was committed while the first one waited.
-        await ExecuteAsync(
-            HoldAddressesSql
-                .Replace("§", joined, StringComparison.Ordinal)
-                .Replace("¶", customers.Sql, StringComparison.Ordinal)
+    public Task HoldCustomersAsync(RowSource customers) => ExecuteAsync(customers, HoldCustomersSql);
+
+    /// <summary>No other transaction changes addresses of any customer, unless it, too, knows that its customers are its
+    /// own: the parts of one file.</summary>
+    public Task HoldAllCustomersAsync() =>
+        connection.ExecuteAsync(
+            $"SELECT pg_advisory_xact_lock_shared({CustomerClass}, g) FROM generate_series(0, {Stripes - 1}) AS g"
         );
 
-        Task ExecuteAsync(string sql) =>
-            connection.ExecuteAsync(
-                new CommandDefinition(sql, customers.Parameters, cancellationToken: cancellationToken)
-            );
+    /// <summary>No other transaction settles who shares these addresses until this one ends. To be called once, after
+    /// addresses were written and before <c>contact</c> is.</summary>
+    /// <param name="joined">A relation of <c>channel, lookup</c>.</param>
+    public Task HoldAddressesAsync(RowSource joined, AddressGroups left)
+    {
+        var parameters = new DynamicParameters(joined.Parameters);
+        parameters.AddDynamicParams(Parameters(left));
+        return ExecuteAsync(new RowSource($"{joined.Sql} UNION ALL {Given}", parameters), HoldAddressesSql);
     }
+
+    /// <summary>The same of all addresses.</summary>
+    public Task HoldAllAddressesAsync() =>
+        connection.ExecuteAsync(
+            $"SELECT pg_advisory_xact_lock({AddressClass}, g) FROM generate_series(0, {Stripes - 1}) AS g"
+        );
+
+    private Task<int> ExecuteAsync(RowSource rows, string sql) =>
+        connection.ExecuteAsync(
+            new CommandDefinition(
+                sql.Replace("§", rows.Sql, StringComparison.Ordinal),
+                rows.Parameters,
+                cancellationToken: cancellationToken
+            )
+        );
 
     /// <summary>Settles who owns the addresses that were written (a relation of <c>channel, lookup</c>) and those that
     /// somebody left.</summary>
@@ -76,11 +84,11 @@ internal sealed class SharedAddresses(NpgsqlConnection connection, CancellationT
             new CommandDefinition(
                 $"""
                 WITH groups AS (
-                    SELECT w.channel, w.lookup
-                    FROM (SELECT DISTINCT channel, lookup FROM ({written.Sql}) AS w) AS w
+                    SELECT a.channel, a.lookup
+                    FROM ({written.Sql}) AS w
                     JOIN address AS a ON a.channel = w.channel AND a.lookup = w.lookup
-                    GROUP BY w.channel, w.lookup
-                    HAVING count(*) > 1
+                    GROUP BY a.channel, a.lookup
+                    HAVING min(a.customer_key) < max(a.customer_key)
                     UNION {Given}
                 ), members AS (
                     SELECT a.customer_key, 1 << (a.channel - 1) AS bit,

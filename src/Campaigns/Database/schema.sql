@@ -326,15 +326,8 @@ TABLE import_batch
     digest bytea NOT NULL
     scope jsonb NOT NULL
     rows bigint NOT NULL
-    last_line bigint NOT NULL
-    merged_through bigint NOT NULL DEFAULT 0
-    created bigint NOT NULL DEFAULT 0
-    updated bigint NOT NULL DEFAULT 0
-    unchanged bigint NOT NULL DEFAULT 0
-    refused bigint NOT NULL DEFAULT 0
     error_count bigint NOT NULL
     errors jsonb NOT NULL
-    leased_until timestamp with time zone
     finished_at timestamp with time zone
     CONSTRAINT import_batch_operation_id_key UNIQUE (operation_id)
     CONSTRAINT import_batch_pkey PRIMARY KEY (batch)
@@ -348,6 +341,18 @@ TABLE import_mapping
     updated_by text NOT NULL
     updated_at timestamp with time zone NOT NULL
     CONSTRAINT import_mapping_pkey PRIMARY KEY (mapping_id)
+
+TABLE import_part
+    batch bigint NOT NULL
+    part integer NOT NULL
+    low_line integer NOT NULL
+    high_line integer NOT NULL
+    merged_at timestamp with time zone
+    created integer NOT NULL DEFAULT 0
+    updated integer NOT NULL DEFAULT 0
+    unchanged integer NOT NULL DEFAULT 0
+    erased_lines integer[] NOT NULL DEFAULT '{}'::integer[]
+    CONSTRAINT import_part_pkey PRIMARY KEY (batch, part)
 
 TABLE operation
     operation_id text NOT NULL

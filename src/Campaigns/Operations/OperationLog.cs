@@ -106,7 +106,7 @@ public sealed class OperationLog(NpgsqlDataSource dataSource)
     public static Task AdvanceAsync(NpgsqlConnection connection, string operationId, long done, long? total = null) =>
         connection.ExecuteAsync(
             """
-            UPDATE operation SET done = @done, total = coalesce(@total, total)
+            UPDATE operation SET done = greatest(done, @done), total = coalesce(@total, total)
             WHERE operation_id = @operationId AND state = 'running'
             """,
             new

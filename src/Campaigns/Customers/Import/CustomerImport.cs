@@ -48,6 +48,9 @@ public sealed class CustomerImport(NpgsqlDataSource dataSource, AddressVault vau
 
     private const int ChunkBytes = 1 << 18;
 
+    /// <summary>Lines of the file a transaction.</summary>
+    private const int PartLines = 20_000;
+
     private readonly NameKeys _zones = NameKeys.TimeZones(dataSource);
 
     /// <summary>Fires when there is something to merge.</summary>
@@ -250,11 +253,12 @@ public sealed class CustomerImport(NpgsqlDataSource dataSource, AddressVault vau
         var operationId = await OperationLog.StartAsync(connection, actor, "import", batch.MappingId, batch.Rows, now);
         await connection.ExecuteAsync(
             """
-            INSERT INTO import_batch (
-                batch, operation_id, mapping_id, digest, scope, rows, last_line, error_count, errors
-            )
+            INSERT INTO import_batch (batch, operation_id, mapping_id, digest, scope, rows, error_count, errors)
             OVERRIDING SYSTEM VALUE
-            VALUES (@Number, @operationId, @MappingId, @Digest, @scope::jsonb, @Rows, @LastLine, @count, @errors::jsonb)
+            VALUES (@Number, @operationId, @MappingId, @Digest, @scope::jsonb, @Rows, @count, @errors::jsonb);
+            INSERT INTO import_part (batch, part, low_line, high_line)
+            SELECT @Number, p, (p - 1) * @PartLines + 1, p * @PartLines
+            FROM generate_series(1, (@LastLine::int + @PartLines - 1) / @PartLines) AS p
             """,
             new
             {
@@ -267,6 +271,7 @@ public sealed class CustomerImport(NpgsqlDataSource dataSource, AddressVault vau
                 batch.LastLine,
                 count = errors.Count,
                 errors = errors.ToJson(),
+                PartLines,
             }
         );
         await AuditLog.WriteAsync(

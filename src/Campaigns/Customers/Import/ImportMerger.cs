@@ -10,18 +10,16 @@ using Npgsql;
 
 namespace Campaigns.Customers.Import;
 
-/// <summary>Merges staged files, the oldest first, chunk by chunk, each chunk and its progress in one transaction. A node
-/// holds a lease while it does; what a dead node left is taken up by another.</summary>
+/// <summary>Merges staged files, the oldest first, in parts and by several lanes, each part and its counts in one
+/// transaction. A part is claimed by a row lock: what a dead node held is free with its connection.</summary>
 internal sealed partial class ImportMerger(
     NpgsqlDataSource dataSource,
     CustomerImport import,
     ILogger<ImportMerger> logger
 ) : BackgroundService
 {
-    /// <summary>Lines of the file a transaction.</summary>
-    private const int ChunkLines = 20_000;
-
     private static readonly TimeSpan Poll = TimeSpan.FromSeconds(10);
+    private static readonly int Lanes = Math.Clamp(Environment.ProcessorCount, 1, 4);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -48,55 +46,41 @@ internal sealed partial class ImportMerger(
         }
     }
 
-    /// <summary>Merges the oldest file that waits; false when there is none, or another node has it.</summary>
+    /// <summary>Merges the oldest file that waits; false when there is none, or other nodes have the rest of it.</summary>
     internal async Task<bool> MergeNextAsync(CancellationToken cancellationToken)
     {
-        if (await ClaimAsync(cancellationToken) is not { } batch)
+        if (await OldestAsync(cancellationToken) is not { } batch)
         {
             return false;
         }
 
-        if (batch.MergedThrough == 0 && await WasLastAsync(batch, cancellationToken))
+        if (await WasLastAsync(batch, cancellationToken))
         {
-            await FinishAsync(batch with { Unchanged = batch.Rows }, alreadyImported: true, cancellationToken);
-            return true;
+            return await FinishAsync(batch, alreadyImported: true, cancellationToken);
         }
 
-        while (batch.MergedThrough < batch.LastLine)
-        {
-            var merged = await MergeOrRefuseAsync(batch, cancellationToken);
-            if (merged.Error is { } error)
-            {
-                await FailAsync(batch, error, cancellationToken);
-                return true;
-            }
-
-            batch = merged.Value;
-        }
-
-        if (batch.Done < batch.Rows)
-        {
-            await FailAsync(batch, Interrupted, cancellationToken);
-        }
-        else
-        {
-            await FinishAsync(batch, alreadyImported: false, cancellationToken);
-        }
-
-        return true;
+        var lanes = Enumerable.Range(0, Lanes).Select(_ => MergePartsAsync(batch, cancellationToken));
+        var errors = await Task.WhenAll(lanes);
+        return errors.OfType<Error>().FirstOrDefault() is { } error
+            ? await CloseAsync(
+                batch,
+                (connection, now) => OperationLog.FailAsync(connection, batch.OperationId, error, now),
+                cancellationToken
+            )
+            : await FinishAsync(batch, alreadyImported: false, cancellationToken);
     }
 
-    private async Task<Batch?> ClaimAsync(CancellationToken cancellationToken)
+    private async Task<Batch?> OldestAsync(CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         return await connection.QuerySingleOrDefaultAsync<Batch>(
             new CommandDefinition(
                 """
-                UPDATE import_batch SET leased_until = clock_timestamp() + interval '60 seconds'
-                WHERE batch = (SELECT min(batch) FROM import_batch WHERE finished_at IS NULL)
-                    AND (leased_until IS NULL OR leased_until < clock_timestamp())
-                RETURNING batch AS number, operation_id, mapping_id, digest, scope::text AS scope, rows, last_line,
-                    merged_through, created, updated, unchanged, refused
+                SELECT batch AS number, operation_id, mapping_id, digest, scope::text AS scope, rows
+                FROM import_batch
+                WHERE finished_at IS NULL
+                ORDER BY batch
+                LIMIT 1
                 """,
                 cancellationToken: cancellationToken
             )
@@ -120,12 +104,42 @@ internal sealed partial class ImportMerger(
         return last is not null && last.AsSpan().SequenceEqual(batch.Digest);
     }
 
+    /// <summary>A lane: part after part, until none is free.</summary>
+    /// <returns>Why the file cannot be merged; null when nothing is wrong.</returns>
+    private async Task<Error?> MergePartsAsync(Batch batch, CancellationToken cancellationToken)
+    {
+        var scope = ImportScope.FromJson(batch.Scope);
+        while (true)
+        {
+            var merged = await MergeOrRefuseAsync(batch, scope, cancellationToken);
+            if (!merged.TryGet(out var any, out var error) || !any)
+            {
+                return error;
+            }
+
+            await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+            await OperationLog.AdvanceAsync(
+                connection,
+                batch.OperationId,
+                (await Counts.OfAsync(connection, batch.Number)).Done
+            );
+        }
+    }
+
     // Rows that PostgreSQL refuses would be refused again, and every later file waits for this one.
-    private async Task<Result<Batch>> MergeOrRefuseAsync(Batch batch, CancellationToken cancellationToken)
+    private async Task<Result<bool>> MergeOrRefuseAsync(
+        Batch batch,
+        ImportScope scope,
+        CancellationToken cancellationToken
+    )
     {
         try
         {
-            return await MergeChunkAsync(batch, cancellationToken);
+            return await Contended.RunAsync(
+                dataSource,
+                connection => MergePartAsync(connection, batch, scope, cancellationToken),
+                cancellationToken
+            );
         }
         catch (PostgresException exception) when (exception.SqlState is ['2', '2' or '3', ..])
         {
@@ -134,190 +148,185 @@ internal sealed partial class ImportMerger(
         }
     }
 
-    private Task<Result<Batch>> MergeChunkAsync(Batch batch, CancellationToken cancellationToken) =>
-        Contended.RunAsync(
-            dataSource,
-            async connection =>
-            {
-                var through = batch.MergedThrough + ChunkLines;
-                // The row is the fence: who was thought dead and comes back finds it elsewhere.
-                var owned = await connection.ExecuteAsync(
-                    """
-                    UPDATE import_batch SET merged_through = @through,
-                        leased_until = clock_timestamp() + interval '60 seconds'
-                    WHERE batch = @Number AND merged_through = @MergedThrough
-                    """,
-                    new
-                    {
-                        batch.Number,
-                        batch.MergedThrough,
-                        through,
-                    }
-                );
-                if (owned == 0)
-                {
-                    throw new OperationCanceledException("Another node merges this file.");
-                }
-
-                var scope = ImportScope.FromJson(batch.Scope);
-                var fields = await Fields.HoldAsync(connection);
-                if (scope.Fields.Any(f => !fields.TryGetValue(f.Key, out var now) || ImportPlan.Form(now) != f.Value))
-                {
-                    return (Result<Batch>)CatalogueChanged;
-                }
-
-                var next = await MergeAsync(
-                    connection,
-                    batch with
-                    {
-                        MergedThrough = through,
-                    },
-                    scope,
-                    cancellationToken
-                );
-                await ReportAsync(connection, next);
-                return next;
-            },
-            cancellationToken
-        );
-
-    private static async Task<Batch> MergeAsync(
+    private static async Task<Result<bool>> MergePartAsync(
         NpgsqlConnection connection,
         Batch batch,
         ImportScope scope,
         CancellationToken cancellationToken
     )
     {
-        // Chunks probe by index, whatever the statistics of tables that were empty a moment ago say.
-        await connection.ExecuteAsync("SET LOCAL random_page_cost = 1.0; SET LOCAL jit = off");
-        var source = new RowSource(
-            $"(SELECT * FROM {CustomerImport.Table(batch.Number)} WHERE ord > @low AND ord <= @high)",
-            new { low = (int)(batch.MergedThrough - ChunkLines), high = (int)batch.MergedThrough }
-        );
-        var rows = await connection.ExecuteScalarAsync<long>(
-            new CommandDefinition(
-                $"SELECT count(*) FROM {source.Sql} AS s",
-                source.Parameters,
-                cancellationToken: cancellationToken
-            )
-        );
-        var now = await BusinessClock.NowAsync(connection);
-        var merged = await new CustomerMerge(connection, source, scope.Merge, now, cancellationToken).RunAsync();
-        if (merged.Erased.Length > 0)
-        {
-            await RefuseErasedAsync(connection, batch.Number, merged.Erased);
-        }
-
-        return batch with
-        {
-            Created = batch.Created + merged.Created.Length,
-            Updated = batch.Updated + merged.Updated.Length,
-            Unchanged = batch.Unchanged + rows - merged.Created.Length - merged.Updated.Length - merged.Erased.Length,
-            Refused = batch.Refused + merged.Erased.Length,
-        };
-    }
-
-    private static async Task ReportAsync(NpgsqlConnection connection, Batch batch)
-    {
-        await connection.ExecuteAsync(
+        // Shared with the other lanes, and in the way of whoever wants to close the file.
+        var part = await connection.QuerySingleOrDefaultAsync<(int? Number, int Low, int High)>(
             """
-            UPDATE import_batch SET created = @Created, updated = @Updated, unchanged = @Unchanged, refused = @Refused
-            WHERE batch = @Number
+            SELECT p.part, p.low_line, p.high_line
+            FROM import_part AS p
+            JOIN import_batch AS b USING (batch)
+            WHERE p.batch = @Number AND p.merged_at IS NULL AND b.finished_at IS NULL
+            ORDER BY p.part
+            LIMIT 1
+            FOR UPDATE OF p SKIP LOCKED
+            FOR SHARE OF b SKIP LOCKED
             """,
             batch
         );
-        await OperationLog.AdvanceAsync(connection, batch.OperationId, batch.Done);
-    }
+        if (part.Number is null)
+        {
+            return false;
+        }
 
-    private static Task<int> RefuseErasedAsync(NpgsqlConnection connection, long batch, int[] lines) =>
-        connection.ExecuteAsync(
+        var fields = await Fields.HoldAsync(connection);
+        if (scope.Fields.Any(f => !fields.TryGetValue(f.Key, out var now) || ImportPlan.Form(now) != f.Value))
+        {
+            return CatalogueChanged;
+        }
+
+        // Parts probe by index, whatever the statistics of tables that were empty a moment ago say.
+        await connection.ExecuteAsync("SET LOCAL random_page_cost = 1.0; SET LOCAL jit = off");
+        var source = new RowSource(
+            $"(SELECT * FROM {CustomerImport.Table(batch.Number)} WHERE ord BETWEEN @low AND @high)",
+            new { low = part.Low, high = part.High }
+        )
+        {
+            PartOfFile = true,
+        };
+        var clock = await BusinessClock.NowAsync(connection);
+        var merged = await new CustomerMerge(connection, source, scope.Merge, clock, cancellationToken).RunAsync();
+        await connection.ExecuteAsync(
             """
-            UPDATE import_batch SET error_count = error_count + cardinality(@lines),
-                errors = errors || (
-                    SELECT coalesce(jsonb_agg(jsonb_build_object('line', line, 'reason', @reason) ORDER BY line), '[]')
-                    FROM unnest(@lines) WITH ORDINALITY AS l (line, n)
-                    WHERE n <= @most - jsonb_array_length(errors)
-                )
-            WHERE batch = @batch
+            UPDATE import_part SET
+                merged_at = clock_timestamp(), created = @created, updated = @updated, unchanged = @Unchanged,
+                erased_lines = @Erased
+            WHERE batch = @Batch AND part = @Part
             """,
             new
             {
-                batch,
-                lines,
-                reason = "names a customer who was erased",
-                most = CustomerImport.MostErrors,
+                Batch = batch.Number,
+                Part = part.Number,
+                created = merged.Created.Length,
+                updated = merged.Updated.Length,
+                merged.Unchanged,
+                merged.Erased,
             }
         );
+        return true;
+    }
 
-    private async Task FinishAsync(Batch batch, bool alreadyImported, CancellationToken cancellationToken)
+    /// <summary>False where parts are still with another node, which then finishes the file.</summary>
+    private async Task<bool> FinishAsync(Batch batch, bool alreadyImported, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        if (batch.Created + batch.Updated > ChunkLines / 10)
+        var counts = alreadyImported
+            ? new Counts { Unchanged = batch.Rows }
+            : await Counts.OfAsync(connection, batch.Number);
+        if (counts.PartsLeft > 0)
         {
-            // A plan that was made while the tables were empty would stay bad.
-            var fields = ImportScope.FromJson(batch.Scope).Fields.Keys.ToHashSet();
-            var catalogue = await Fields.LoadAsync(connection);
-            await FieldStatistics.EnsureAsync(
-                connection,
-                catalogue.Values.Where(field => fields.Contains(field.Name)),
-                cancellationToken
-            );
-            await connection.ExecuteAsync("ANALYZE customer; ANALYZE contact; ANALYZE address; ANALYZE consent");
+            return false;
         }
 
-        await CloseAsync(
-            connection,
+        if (counts.Done < batch.Rows)
+        {
+            return await CloseAsync(
+                batch,
+                (closing, now) => OperationLog.FailAsync(closing, batch.OperationId, Interrupted, now),
+                cancellationToken
+            );
+        }
+
+        await RefreshStatisticsAsync(connection, batch, counts, cancellationToken);
+        return await CloseAsync(
             batch,
-            async now =>
+            async (closing, now) =>
             {
-                var (count, errors) = await connection.QuerySingleAsync<(long, string)>(
-                    "SELECT error_count, errors::text FROM import_batch WHERE batch = @Number",
-                    new { batch.Number }
-                );
-                var result = new ImportResult(
-                    batch.Rows + count - batch.Refused,
-                    batch.Created + batch.Updated,
-                    batch.Created,
-                    batch.Updated,
-                    batch.Unchanged,
-                    count,
-                    JsonSerializer.Deserialize<ImportError[]>(errors, ProductJson.Options)!,
-                    alreadyImported
-                );
-                await OperationLog.SucceedAsync(connection, batch.OperationId, result, now);
+                await OperationLog.AdvanceAsync(closing, batch.OperationId, counts.Done);
+                var result = await ResultAsync(closing, batch, counts, alreadyImported);
+                await OperationLog.SucceedAsync(closing, batch.OperationId, result, now);
             },
             cancellationToken
         );
     }
 
-    private async Task FailAsync(Batch batch, Error error, CancellationToken cancellationToken)
-    {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        await CloseAsync(
-            connection,
-            batch,
-            now => OperationLog.FailAsync(connection, batch.OperationId, error, now),
-            cancellationToken
-        );
-    }
-
-    private static async Task CloseAsync(
+    // A plan that was made while the tables were empty would stay bad.
+    private static async Task RefreshStatisticsAsync(
         NpgsqlConnection connection,
         Batch batch,
-        Func<DateTimeOffset, Task> end,
+        Counts counts,
         CancellationToken cancellationToken
     )
     {
-        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        await connection.ExecuteAsync(
-            $"""
-            UPDATE import_batch SET finished_at = clock_timestamp() WHERE batch = @Number;
-            DROP TABLE IF EXISTS {CustomerImport.Table(batch.Number)};
-            """,
-            new { batch.Number }
+        const int worthwhile = 2_000;
+        if (counts.Created + counts.Updated <= worthwhile)
+        {
+            return;
+        }
+
+        var fields = ImportScope.FromJson(batch.Scope).Fields.Keys.ToHashSet();
+        var catalogue = await Fields.LoadAsync(connection);
+        await FieldStatistics.EnsureAsync(
+            connection,
+            catalogue.Values.Where(field => fields.Contains(field.Name)),
+            cancellationToken
         );
-        await end(await BusinessClock.NowAsync(connection));
-        await transaction.CommitAsync(cancellationToken);
+        await connection.ExecuteAsync("ANALYZE customer; ANALYZE contact; ANALYZE address; ANALYZE consent");
+    }
+
+    private static async Task<ImportResult> ResultAsync(
+        NpgsqlConnection connection,
+        Batch batch,
+        Counts counts,
+        bool alreadyImported
+    )
+    {
+        var (wrong, told) = await connection.QuerySingleAsync<(long, string)>(
+            "SELECT error_count, errors::text FROM import_batch WHERE batch = @Number",
+            batch
+        );
+        var erased = await connection.QueryAsync<int>(
+            """
+            SELECT l FROM import_part CROSS JOIN LATERAL unnest(erased_lines) AS l
+            WHERE batch = @Number
+            ORDER BY l
+            LIMIT @most
+            """,
+            new { batch.Number, most = CustomerImport.MostErrors }
+        );
+        var errors = JsonSerializer
+            .Deserialize<ImportError[]>(told, ProductJson.Options)!
+            .Concat(erased.Select(line => new ImportError(line, "names a customer who was erased")))
+            .OrderBy(error => error.Line)
+            .Take(CustomerImport.MostErrors);
+        return new ImportResult(
+            batch.Rows + wrong,
+            counts.Created + counts.Updated,
+            counts.Created,
+            counts.Updated,
+            counts.Unchanged,
+            wrong + counts.Refused,
+            [.. errors],
+            alreadyImported
+        );
+    }
+
+    /// <summary>Ends the file; false when another node did.</summary>
+    private async Task<bool> CloseAsync(
+        Batch batch,
+        Func<NpgsqlConnection, DateTimeOffset, Task> end,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var closed = await connection.ExecuteAsync(
+            "UPDATE import_batch SET finished_at = clock_timestamp() WHERE batch = @Number AND finished_at IS NULL",
+            batch
+        );
+        if (closed > 0)
+        {
+            await connection.ExecuteAsync($"DROP TABLE IF EXISTS {CustomerImport.Table(batch.Number)}");
+            await end(connection, await BusinessClock.NowAsync(connection));
+            await transaction.CommitAsync(cancellationToken);
+        }
+
+        return closed > 0;
     }
 
     private static Error Refused =>
@@ -345,8 +354,12 @@ internal sealed partial class ImportMerger(
         public byte[] Digest { get; init; } = [];
         public string Scope { get; init; } = "";
         public long Rows { get; init; }
-        public long LastLine { get; init; }
-        public long MergedThrough { get; init; }
+    }
+
+    /// <summary>What has been merged of a file.</summary>
+    private sealed record Counts
+    {
+        public long PartsLeft { get; init; }
         public long Created { get; init; }
         public long Updated { get; init; }
         public long Unchanged { get; init; }
@@ -355,6 +368,18 @@ internal sealed partial class ImportMerger(
         public long Refused { get; init; }
 
         public long Done => Created + Updated + Unchanged + Refused;
+
+        public static Task<Counts> OfAsync(NpgsqlConnection connection, long batch) =>
+            connection.QuerySingleAsync<Counts>(
+                """
+                SELECT count(*) FILTER (WHERE merged_at IS NULL) AS parts_left, coalesce(sum(created), 0) AS created,
+                    coalesce(sum(updated), 0) AS updated, coalesce(sum(unchanged), 0) AS unchanged,
+                    coalesce(sum(cardinality(erased_lines)), 0) AS refused
+                FROM import_part
+                WHERE batch = @batch
+                """,
+                new { batch }
+            );
     }
 
     private static partial class Log

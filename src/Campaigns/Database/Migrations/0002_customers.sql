@@ -114,8 +114,8 @@ CREATE TABLE import_mapping (
     updated_at timestamptz NOT NULL
 );
 
--- A file taken in whole. Its rows wait in an unlogged table of their own, import_rows_{batch}, until they are merged; lines
--- up to merged_through are. A node that merges holds a lease of real time.
+-- A file taken in whole. Its rows wait in an unlogged table of their own, import_rows_{batch}, until they are merged, part by
+-- part.
 CREATE TABLE import_batch (
     batch bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     operation_id text NOT NULL UNIQUE,
@@ -123,16 +123,23 @@ CREATE TABLE import_batch (
     digest bytea NOT NULL,
     scope jsonb NOT NULL,                 -- what the rows say, and of which fields
     rows bigint NOT NULL,
-    last_line bigint NOT NULL,
-    merged_through bigint NOT NULL DEFAULT 0,
-    created bigint NOT NULL DEFAULT 0,
-    updated bigint NOT NULL DEFAULT 0,
-    unchanged bigint NOT NULL DEFAULT 0,
-    refused bigint NOT NULL DEFAULT 0,    -- of customers who were erased
     error_count bigint NOT NULL,
     errors jsonb NOT NULL,
-    leased_until timestamptz,
     finished_at timestamptz
 );
 CREATE INDEX import_batch_mapping ON import_batch (mapping_id, batch);
 CREATE INDEX import_batch_open ON import_batch (batch) WHERE finished_at IS NULL;
+
+-- Lines of a file that are merged in one transaction, which holds the row locked.
+CREATE TABLE import_part (
+    batch bigint NOT NULL,
+    part integer NOT NULL,
+    low_line integer NOT NULL,
+    high_line integer NOT NULL,
+    merged_at timestamptz,
+    created integer NOT NULL DEFAULT 0,
+    updated integer NOT NULL DEFAULT 0,
+    unchanged integer NOT NULL DEFAULT 0,
+    erased_lines integer[] NOT NULL DEFAULT '{}',  -- refused: of customers who were erased
+    PRIMARY KEY (batch, part)
+);
