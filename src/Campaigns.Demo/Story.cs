@@ -59,37 +59,49 @@ internal sealed class Story(
 
                 await backend.PutAsync<object>("/v1/imports/mappings/bank", source.Mapping, stopping);
                 using var file = new CustomerFile(source, n => progress.Report(0.5 * n / source.Count));
-                var import = await backend.UploadAsync<OperationView>(
+                var received = await backend.UploadAsync<OperationView<ImportView>>(
                     "/v1/imports/customers?mapping=bank",
                     file,
                     stopping
                 );
-                await FinishAsync(backend, import, progress);
+                var import = await FinishAsync(
+                    backend,
+                    received,
+                    one => progress.Report(0.5 + (0.5 * one.Done / Math.Max(1, one.Total ?? source.Count)))
+                );
+                TellRefused(import);
             }
         );
     }
 
-    private async Task FinishAsync(Person backend, OperationView import, IProgress<double> progress)
+    private async Task<T> FinishAsync<T>(
+        Person person,
+        OperationView<T> operation,
+        Action<OperationView<T>>? watch = null
+    )
+        where T : class
     {
-        while (import.State == "running")
+        while (operation.State == "running")
         {
-            progress.Report(0.5 + (0.5 * import.Done / Math.Max(1, import.Total ?? source.Count)));
+            watch?.Invoke(operation);
             await Task.Delay(TimeSpan.FromMilliseconds(100), stopping);
-            import = await backend.GetAsync<OperationView>($"/v1/operations/{import.Id}", stopping);
+            operation = await person.GetAsync<OperationView<T>>($"/v1/operations/{operation.Id}", stopping);
         }
 
-        if (import.State != "succeeded")
-        {
-            throw new DemoException($"The import failed: {import.Failure?.Detail}");
-        }
+        return operation is { State: "succeeded", Result: { } result }
+            ? result
+            : throw new DemoException($"{operation.Id} failed: {operation.Failure?.Detail}");
+    }
 
-        if (import.Result is { ErrorCount: > 0 } result)
+    private void TellRefused(ImportView import)
+    {
+        if (import.ErrorCount > 0)
         {
-            var first = result.Errors[0];
+            var first = import.Errors[0];
             Screen.Line(
                 _words.Say(
-                    $"{result.ErrorCount} rows were refused; the first: line {first.Line}, {first.Column}: {first.Reason}",
-                    $"{result.ErrorCount} 行被拒绝；第一行：第 {first.Line} 行，{first.Column}：{first.Reason}"
+                    $"{import.ErrorCount} rows were refused; the first: line {first.Line}, {first.Column}: {first.Reason}",
+                    $"{import.ErrorCount} 行被拒绝；第一行：第 {first.Line} 行，{first.Column}：{first.Reason}"
                 )
             );
         }
@@ -114,7 +126,8 @@ internal sealed class Story(
                 var tomorrow = (await service.Clock.NowAsync(stopping)).ToOffset(China).AddDays(1);
                 var from = DateOnly.FromDateTime(tomorrow.DateTime);
                 await marketer.PutAsync<CampaignView>(Campaign, PaydayCampaign.Campaign(from, null), stopping);
-                var preview = await marketer.PostAsync<PreviewView>($"{Campaign}/preview", null, stopping);
+                var asked = await marketer.PostAsync<OperationView<PreviewView>>($"{Campaign}/preview", null, stopping);
+                var preview = await FinishAsync(marketer, asked);
                 if (preview.Ledger.Touches == 0)
                 {
                     throw new DemoException("Nobody would be touched: the audience is empty, or has no consent.");

@@ -9,14 +9,15 @@ internal sealed record CampaignView(int Version, string State);
 internal sealed record BatchView(int Created, int Updated, int Unchanged, int Refused);
 
 /// <summary>Long work, as far as it is read here.</summary>
-internal sealed record OperationView(
+internal sealed record OperationView<T>(
     string Id,
     string State,
     long Done,
     long? Total,
-    ImportView? Result,
+    T? Result,
     FailureView? Failure
-);
+)
+    where T : class;
 
 /// <summary>What came of an import.</summary>
 internal sealed record ImportView(long ErrorCount, IReadOnlyList<RowErrorView> Errors);
@@ -28,7 +29,7 @@ internal sealed record RowErrorView(long Line, string? Column, string Reason);
 internal sealed record FailureView(string Type, string Detail);
 
 /// <summary>A preview, as far as it is read here.</summary>
-internal sealed record PreviewView(LedgerView Ledger, IReadOnlyList<LineView> Timetable);
+internal sealed record PreviewView(LedgerView Ledger);
 
 /// <summary>A run, as far as it is read here.</summary>
 internal sealed record RunView(

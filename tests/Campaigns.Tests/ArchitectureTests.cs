@@ -31,6 +31,7 @@ public sealed class ArchitectureTests
         "Json",
         "Operations",
         "Results",
+        "Statistics",
     ];
 
     private static readonly string[] NotForTheCore = ["Microsoft.AspNetCore", "Swashbuckle", "Quartz", "Hangfire"];

@@ -30,14 +30,32 @@ internal static class PlanningEndpoints
         campaigns
             .MapPost(
                 "/preview",
-                async (string campaignId, Previews module, CancellationToken cancellationToken) =>
-                    (await module.OfAsync(campaignId, progress: null, cancellationToken)).ToHttp()
+                async (string campaignId, Actor actor, Previews module, CancellationToken cancellationToken) =>
+                    (await module.StartAsync(campaignId, actor, cancellationToken)).ToAccepted(operation =>
+                        $"/v1/operations/{operation.Id}"
+                    )
             )
             .RequireStaff()
             .WithName("previewCampaign")
             .WithSummary("Preview what a launch would decide now")
             .WithDescription(
-                "The planning statement itself, rolled back: the ledger by reason and channel, and the timetable."
+                "The planning statement itself, rolled back, as an operation: parts done of all. One that takes no more than "
+                    + "two seconds is answered when it has succeeded; another is watched at the address in Location. Its result "
+                    + "is what `GET …/preview` answers."
+            );
+
+        campaigns
+            .MapGet(
+                "/preview",
+                async (string campaignId, Previews module, CancellationToken cancellationToken) =>
+                    (await module.NewestAsync(campaignId, cancellationToken)).ToHttp()
+            )
+            .RequireStaff()
+            .WithName("getPreview")
+            .WithSummary("Read the newest preview")
+            .WithDescription(
+                "The ledger by reason, channel and variant, the timetable, and the smallest effect that so many treated and held "
+                    + "out can show, at 80 % power; with the version and the instant it was reckoned for."
             );
 
         campaigns

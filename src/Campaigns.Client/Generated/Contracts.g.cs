@@ -1885,6 +1885,12 @@ public sealed record Preview
 
     [JsonPropertyName("timetable")]
     public required IReadOnlyList<TimetableLine> Timetable { get; init; }
+
+    /// <summary>The smallest rise of the conversion rate over the holdout's that these arms show in eighty of a
+    /// hundred such campaigns, at 5 %, two-sided. A campaign that may bring less cannot be told from one that
+    /// brings nothing.</summary>
+    [JsonPropertyName("smallestEffect")]
+    public required SmallestEffect SmallestEffect { get; init; }
 }
 
 /// <summary>Why a request was refused (RFC 9457).</summary>
@@ -2056,6 +2062,14 @@ public sealed record RunStatus
 
     [JsonPropertyName("failure"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Failure { get; init; }
+
+    /// <summary>How large an audience was approved; null for any. A run outside it stops.</summary>
+    [JsonPropertyName("approved"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public AudienceBounds? Approved { get; init; }
+
+    /// <summary>Customers decided so far: the audience, once every part is planned.</summary>
+    [JsonPropertyName("decided")]
+    public required long Decided { get; init; }
 
     /// <summary>Null until planned.</summary>
     [JsonPropertyName("ledger"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
@@ -2319,6 +2333,34 @@ public sealed record SignedLink
     /// <summary>Refused from then on.</summary>
     [JsonPropertyName("expiresAt")]
     public required DateTimeOffset ExpiresAt { get; init; }
+}
+
+/// <summary>The smallest rise of the conversion rate over the holdout's that these arms show in eighty of a
+/// hundred such campaigns, at 5 %, two-sided. A campaign that may bring less cannot be told from one that brings
+/// nothing.</summary>
+public sealed record SmallestEffect
+{
+    /// <summary>Customers who would be touched, all variants together.</summary>
+    [JsonPropertyName("treated")]
+    public required long Treated { get; init; }
+
+    /// <summary>Customers held out by the campaign.</summary>
+    [JsonPropertyName("heldOut")]
+    public required long HeldOut { get; init; }
+
+    /// <summary>The share of both who had the goal's event in as long a time as the goal counts, up to now: taken
+    /// for the rate to be expected without the campaign; [0, 1].</summary>
+    [JsonPropertyName("rate")]
+    public required double Rate { get; init; }
+
+    /// <summary>A difference of rates: 0.002 is two more conversions in a thousand customers. Null where there is
+    /// none.</summary>
+    [JsonPropertyName("difference"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? Difference { get; init; }
+
+    /// <summary>Why there is none, such as `noHoldout` or `armsTooSmall`.</summary>
+    [JsonPropertyName("missing"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Missing { get; init; }
 }
 
 /// <summary>Why a channel is stopped.</summary>

@@ -368,6 +368,7 @@ TABLE operation
     CONSTRAINT operation_check CHECK (((state = 'running'::text) = (finished_at IS NULL)))
     CONSTRAINT operation_pkey PRIMARY KEY (operation_id)
     CONSTRAINT operation_state_check CHECK ((state = ANY (ARRAY['running'::text, 'succeeded'::text, 'failed'::text])))
+    CREATE INDEX operation_subject ON public.operation USING btree (kind, subject_id, started_at)
 
 TABLE outcome
     run_key integer NOT NULL
@@ -635,7 +636,7 @@ CREATE OR REPLACE FUNCTION public.campaign_moves()
 AS $function$
 BEGIN
     IF (OLD.state, NEW.state) NOT IN (
-        ('submitted', 'draft'), ('approved', 'draft'),
+        ('submitted', 'draft'), ('approved', 'draft'), ('running', 'draft'), ('paused', 'draft'),
         ('draft', 'submitted'),
         ('submitted', 'approved'),
         ('approved', 'running'), ('paused', 'running'),

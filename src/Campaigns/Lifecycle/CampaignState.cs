@@ -35,6 +35,9 @@ public enum CampaignMove
     Launch,
     Pause,
     Resume,
+
+    /// <summary>Its run could not be planned, or was outside what was approved.</summary>
+    Stop,
     Finish,
     Cancel,
 }
@@ -50,7 +53,9 @@ public enum CampaignMove
 ///          │              │                  │                paused
 ///          └──────────────┴─────── cancel ───┴───────────────────┴─▶ cancelled
 /// </code>
-/// An edit of any state left of running leads to draft.</summary>
+/// An edit of any state left of running leads to draft. So does the service's stop of a campaign that is running or paused,
+/// whose run could not be planned or was outside what was approved: nothing was sent of it, and it goes on as a draft does,
+/// by submission and approval of what it is today.</summary>
 public static class CampaignMoves
 {
     private static readonly Dictionary<CampaignMove, (CampaignState[] From, CampaignState To, string Action)> Table =
@@ -67,6 +72,7 @@ public static class CampaignMoves
             [CampaignMove.Launch] = ([CampaignState.Approved], CampaignState.Running, "launched"),
             [CampaignMove.Pause] = ([CampaignState.Running], CampaignState.Paused, "paused"),
             [CampaignMove.Resume] = ([CampaignState.Paused], CampaignState.Running, "resumed"),
+            [CampaignMove.Stop] = ([CampaignState.Running, CampaignState.Paused], CampaignState.Draft, "stopped"),
             [CampaignMove.Finish] = ([CampaignState.Running], CampaignState.Finished, "finished"),
             [CampaignMove.Cancel] = (
                 [

@@ -41,6 +41,16 @@ public static class CampaignStates
         DateTimeOffset now
     ) => MoveAsync(connection, campaignKey, CampaignMove.Cancel, actor, now);
 
+    /// <summary>From running or paused back to draft, since its run has stopped before anything was sent. False, and nothing
+    /// changed, when it is neither.</summary>
+    /// <param name="failure">Why, for the audit log.</param>
+    public static Task<bool> StopAsync(
+        NpgsqlConnection connection,
+        int campaignKey,
+        string failure,
+        DateTimeOffset now
+    ) => MoveAsync(connection, campaignKey, CampaignMove.Stop, Actor.Service, now, new { failure });
+
     /// <summary>From running to finished. False, and nothing changed, when it is not running.</summary>
     public static Task<bool> FinishAsync(NpgsqlConnection connection, int campaignKey, DateTimeOffset now) =>
         MoveAsync(connection, campaignKey, CampaignMove.Finish, Actor.Service, now);

@@ -1,5 +1,6 @@
 using Campaigns.Channels;
 using Campaigns.Json;
+using Campaigns.Lifecycle;
 using Campaigns.Results;
 using Dapper;
 using Npgsql;
@@ -66,6 +67,12 @@ public sealed record RunStatus
     public required int PartsPlanned { get; init; }
     public string? Failure { get; init; }
 
+    /// <summary>How large an audience was approved; null for any. A run outside it stops.</summary>
+    public AudienceBounds? Approved { get; init; }
+
+    /// <summary>Customers decided so far: the audience, once every part is planned.</summary>
+    public required long Decided { get; init; }
+
     /// <summary>Null until planned.</summary>
     public Ledger? Ledger { get; init; }
     public required IReadOnlyList<TimetableLine> Timetable { get; init; }
@@ -91,10 +98,14 @@ public sealed class Ledgers(NpgsqlDataSource dataSource)
         }
 
         var run = (await RunRow.ReadAsync(connection, key))!;
-        var (parts, planned) = await connection.QuerySingleAsync<(int, int)>(
-            "SELECT count(*)::int, count(planned_at)::int FROM run_part WHERE run_key = @key",
+        var (parts, planned, decided) = await connection.QuerySingleAsync<(int, int, long)>(
+            """
+            SELECT count(*)::int, count(planned_at)::int, coalesce(sum(decisions), 0)::bigint
+            FROM run_part WHERE run_key = @key
+            """,
             new { key }
         );
+        var plan = run.ReadPlan();
         return new RunStatus
         {
             CampaignId = campaignId,
@@ -104,7 +115,9 @@ public sealed class Ledgers(NpgsqlDataSource dataSource)
             Parts = parts,
             PartsPlanned = planned,
             Failure = run.Failure,
-            Ledger = run.State is "planned" or "closed" ? await ReadAsync(connection, key, run.ReadPlan()) : null,
+            Approved = plan.Approved,
+            Decided = decided,
+            Ledger = run.State is "planned" or "closed" ? await ReadAsync(connection, key, plan) : null,
             Timetable = await TimetableAsync(connection, key),
         };
     }

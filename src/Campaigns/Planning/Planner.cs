@@ -1,6 +1,5 @@
 using System.Globalization;
 using Campaigns.Access;
-using Campaigns.Audit;
 using Campaigns.Database;
 using Campaigns.Jobs;
 using Campaigns.Lifecycle;
@@ -117,7 +116,7 @@ public sealed class Planner(
         return audience >= approved.Low && audience <= approved.High
             ? null
             : $"audience-drift: {audience:N0} customers, approved were {approved.Low:N0} to {approved.High:N0}; "
-                + "cancel the campaign, or submit it again with the size of today";
+                + "the campaign is a draft again: preview it, and submit it with the size of today";
     }
 
     private async Task WakeAsync(int runKey, string campaignId, int count, CancellationToken cancellationToken)
@@ -142,24 +141,26 @@ public sealed class Planner(
             new { campaignKey }
         );
 
-    // A run that cannot be planned, or is outside what was approved, stops and asks.
+    // A run that cannot be planned, or is outside what was approved, stops, and its campaign is a draft again.
     private async Task StopAsync(int runKey, string failure, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        var stopped = await connection.QuerySingleOrDefaultAsync<string>(
+        // The campaign first, as whoever cancels it holds them.
+        var campaignKey = await connection.QuerySingleAsync<int>(
             """
-            UPDATE run r SET state = 'stopped', failure = @failure
-            FROM campaign c
-            WHERE r.run_key = @runKey AND r.state = 'planning' AND c.campaign_key = r.campaign_key
-            RETURNING c.campaign_id
+            SELECT c.campaign_key FROM run r JOIN campaign c USING (campaign_key)
+            WHERE r.run_key = @runKey FOR UPDATE OF c
             """,
+            new { runKey }
+        );
+        var stopped = await connection.ExecuteAsync(
+            "UPDATE run SET state = 'stopped', failure = @failure WHERE run_key = @runKey AND state = 'planning'",
             new { runKey, failure }
         );
-        if (stopped is not null)
+        if (stopped == 1)
         {
-            var now = await BusinessClock.NowAsync(connection);
-            await AuditLog.WriteAsync(connection, now, Actor.Service, "stopped", "campaign", stopped, new { failure });
+            await CampaignStates.StopAsync(connection, campaignKey, failure, await BusinessClock.NowAsync(connection));
         }
 
         await transaction.CommitAsync(cancellationToken);

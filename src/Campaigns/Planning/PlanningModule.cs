@@ -15,7 +15,8 @@ public sealed record PlanningOptions
 /// <summary>The module's door.</summary>
 public static class PlanningModule
 {
-    /// <summary>Adds planning. Needs an <c>NpgsqlDataSource</c>, the job engine, segments and lifecycle.</summary>
+    /// <summary>Adds planning. Needs an <c>NpgsqlDataSource</c>, the job engine, operations, segments and
+    /// lifecycle.</summary>
     public static IServiceCollection AddPlanning(this IServiceCollection services) =>
         services
             .AddSingleton(provider =>
@@ -26,6 +27,7 @@ public static class PlanningModule
             .AddSingleton<RunCompletion>()
             .AddSingleton<Planner>()
             .AddSingleton<Previews>()
+            .AddHostedService<PreviewWorker>()
             .AddSingleton<Explanations>()
             .AddSingleton<Ledgers>();
 

@@ -28,6 +28,33 @@ internal sealed record RehearsedRun(
         CancellationToken cancellationToken
     )
     {
+        if (!(await BindAsync(connection, campaignId, binding, cancellationToken)).TryGet(out var bound, out var error))
+        {
+            return error;
+        }
+
+        var run = (await RunRow.ReadAsync(connection, bound.RunKey))!;
+        var settled = await Ranking.SettleAsync(connection, segments, run, cancellationToken);
+        if (!settled.TryGet(out var final, out error))
+        {
+            return error;
+        }
+
+        var compiled = await DecisionStatement.CompileAsync(connection, segments, run, final, cancellationToken);
+        return compiled.TryGet(out var statement, out error)
+            ? new RehearsedRun(bound.RunKey, final, bound.Calendar, run.AsOf, statement)
+            : error;
+    }
+
+    /// <summary>Makes the run and decides nothing yet: all that can be refused is refused here, at once.</summary>
+    /// <returns>As <see cref="CreateAsync"/>.</returns>
+    public static async Task<Result<(int RunKey, CampaignCalendar Calendar)>> BindAsync(
+        NpgsqlConnection connection,
+        string campaignId,
+        CampaignBinding binding,
+        CancellationToken cancellationToken
+    )
+    {
         var row = await connection.QuerySingleOrDefaultAsync<(int Key, int Version, string Definition)?>(
             """
             SELECT c.campaign_key, c.version, v.definition::text
@@ -60,21 +87,6 @@ internal sealed record RehearsedRun(
             asOf,
             cancellationToken
         );
-        if (!created.TryGet(out var made, out error))
-        {
-            return error;
-        }
-
-        var run = (await RunRow.ReadAsync(connection, made.RunKey))!;
-        var settled = await Ranking.SettleAsync(connection, segments, run, cancellationToken);
-        if (!settled.TryGet(out var final, out error))
-        {
-            return error;
-        }
-
-        var compiled = await DecisionStatement.CompileAsync(connection, segments, run, final, cancellationToken);
-        return compiled.TryGet(out var statement, out error)
-            ? new RehearsedRun(made.RunKey, final, calendar, asOf, statement)
-            : error;
+        return created.TryGet(out var made, out error) ? (made.RunKey, calendar) : error;
     }
 }

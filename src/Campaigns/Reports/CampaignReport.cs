@@ -1,5 +1,5 @@
 using Campaigns.Channels;
-using Campaigns.Outcomes.Statistics;
+using Campaigns.Statistics;
 
 namespace Campaigns.Reports;
 
@@ -86,17 +86,13 @@ public sealed record Measured(double? Value = null, double? Low = null, double? 
     internal static Measured Of(Figure<Estimate> figure) =>
         figure.Value is { } estimate
             ? new(estimate.Value, estimate.Low, estimate.High, null)
-            : new(null, null, null, Name(figure.Reason!.Value));
-
-    internal static string Name(MissingReason reason) =>
-        char.ToLowerInvariant(reason.ToString()[0]) + reason.ToString()[1..];
+            : new(null, null, null, figure.Reason!.Value.Name());
 }
 
 /// <summary>A p-value, or the reason why there is none.</summary>
 public sealed record PValue(double? Value = null, string? Missing = null)
 {
-    internal static PValue Of(Figure<double> figure) =>
-        new(figure.Value, figure.Reason is { } reason ? Measured.Name(reason) : null);
+    internal static PValue Of(Figure<double> figure) => new(figure.Value, figure.Reason?.Name());
 }
 
 /// <summary>The treated arm against the holdout, by one rule for both and without attribution.</summary>

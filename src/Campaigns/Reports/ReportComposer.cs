@@ -1,7 +1,7 @@
 using Campaigns.Channels;
 using Campaigns.Dispatch;
-using Campaigns.Outcomes.Statistics;
 using Campaigns.Planning;
+using Campaigns.Statistics;
 
 namespace Campaigns.Reports;
 
@@ -119,11 +119,7 @@ internal sealed class ReportComposer(
     }
 
     private Moments Moments(short arm, ArmResult result) =>
-        Outcomes.Statistics.Moments.FromSums(
-            result.Customers,
-            (double)result.Value,
-            (double)Value("converted", arm, _ => true)
-        );
+        Statistics.Moments.FromSums(result.Customers, (double)result.Value, (double)Value("converted", arm, _ => true));
 
     private static Figure<TTo> Map<TFrom, TTo>(Figure<TFrom> figure, Func<TFrom, TTo> map)
         where TFrom : struct

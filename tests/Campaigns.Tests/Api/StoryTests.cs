@@ -90,6 +90,7 @@ public sealed class StoryTests
         ).ToDictionary(example => example.Name);
 
         // The demo's campaign is launched: the same operations, on the other id.
+        await RunAsync(admin, operations["previewCampaign"] with { Campaign = Launched });
         await RunAsync(admin, operations["submitCampaign"] with { Campaign = Launched });
         await RunAsync(approver, operations["approveCampaign"] with { Campaign = Launched });
         await RunAsync(admin, operations["launchCampaign"] with { Campaign = Launched });

@@ -77,3 +77,4 @@ CREATE TABLE operation (
     finished_at timestamptz,
     CHECK ((state = 'running') = (finished_at IS NULL))
 );
+CREATE INDEX operation_subject ON operation (kind, subject_id, started_at);

@@ -35,7 +35,7 @@ CREATE TABLE campaign (
 CREATE FUNCTION campaign_moves() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF (OLD.state, NEW.state) NOT IN (
-        ('submitted', 'draft'), ('approved', 'draft'),
+        ('submitted', 'draft'), ('approved', 'draft'), ('running', 'draft'), ('paused', 'draft'),
         ('draft', 'submitted'),
         ('submitted', 'approved'),
         ('approved', 'running'), ('paused', 'running'),

@@ -1,9 +1,9 @@
-using Campaigns.Outcomes.Statistics;
+using Campaigns.Statistics;
 using Campaigns.Tests.Support;
 using FsCheck;
 using FsCheck.Fluent;
 
-namespace Campaigns.Tests.Outcomes.Statistics;
+namespace Campaigns.Tests.Statistics;
 
 public sealed class ProportionsTests
 {

@@ -1,8 +1,8 @@
 using System.Text.Json;
-using Campaigns.Outcomes.Statistics;
+using Campaigns.Statistics;
 using Campaigns.Tests.Support;
 
-namespace Campaigns.Tests.Outcomes.Statistics;
+namespace Campaigns.Tests.Statistics;
 
 /// <summary>Every vector of the team's shared file, to six digits or better.</summary>
 public sealed class PublishedVectorTests

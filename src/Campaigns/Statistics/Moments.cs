@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Campaigns.Outcomes.Statistics;
+namespace Campaigns.Statistics;
 
 /// <summary>What is kept of a value per customer: how many, their mean, and the sample variance (divided by n − 1; 0 below
 /// two customers).</summary>

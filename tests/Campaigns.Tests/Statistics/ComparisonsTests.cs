@@ -1,6 +1,6 @@
-using Campaigns.Outcomes.Statistics;
+using Campaigns.Statistics;
 
-namespace Campaigns.Tests.Outcomes.Statistics;
+namespace Campaigns.Tests.Statistics;
 
 public sealed class ComparisonsTests
 {

@@ -1,7 +1,7 @@
-using Campaigns.Outcomes.Statistics;
+using Campaigns.Statistics;
 using Campaigns.Tests.Support;
 
-namespace Campaigns.Tests.Outcomes.Statistics;
+namespace Campaigns.Tests.Statistics;
 
 public sealed class LookingEarlyTests
 {

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Campaigns.Outcomes.Statistics;
+namespace Campaigns.Statistics;
 
 /// <summary>An arm: everyone assigned to it at planning, delivered or not, and how many of them converted.</summary>
 [StructLayout(LayoutKind.Auto)]

@@ -1,6 +1,6 @@
 using MathNet.Numerics.Distributions;
 
-namespace Campaigns.Outcomes.Statistics;
+namespace Campaigns.Statistics;
 
 /// <summary>What arms of a given size can show, for the two-sided test of two rates with the pooled rate under no effect
 /// and each arm's own under the effect.</summary>

@@ -1,7 +1,7 @@
 using MathNet.Numerics;
 using MathNet.Numerics.Distributions;
 
-namespace Campaigns.Outcomes.Statistics;
+namespace Campaigns.Statistics;
 
 /// <summary>Quantiles, and upper tails computed as such: 1 − CDF loses its digits where they matter.</summary>
 internal static class Tails

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Campaigns.Outcomes.Statistics;
+namespace Campaigns.Statistics;
 
 /// <summary>Whether the arms are as large as planned. Where they are not, no comparison of them can be trusted.</summary>
 /// <param name="ChiSquare">Null where an arm that was not planned has customers.</param>

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Campaigns.Outcomes.Statistics;
+namespace Campaigns.Statistics;
 
 /// <summary>Why a figure cannot be given.</summary>
 public enum MissingReason
@@ -28,6 +28,13 @@ public enum MissingReason
 
     /// <summary>Sums or squares are beyond what can be computed.</summary>
     TooLarge,
+}
+
+internal static class MissingReasons
+{
+    /// <summary>As on the wire, such as <c>noHoldout</c>.</summary>
+    public static string Name(this MissingReason reason) =>
+        char.ToLowerInvariant(reason.ToString()[0]) + reason.ToString()[1..];
 }
 
 /// <summary>A figure, or the reason why there is none; one of the two is null. Never holds NaN or infinity.</summary>

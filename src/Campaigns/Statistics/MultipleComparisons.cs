@@ -1,4 +1,4 @@
-namespace Campaigns.Outcomes.Statistics;
+namespace Campaigns.Statistics;
 
 /// <summary>Adjusts the p-values of several comparisons with the control arm; the result is in the order given.</summary>
 public static class MultipleComparisons

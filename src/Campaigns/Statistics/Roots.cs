@@ -1,4 +1,4 @@
-namespace Campaigns.Outcomes.Statistics;
+namespace Campaigns.Statistics;
 
 internal static class Roots
 {

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Campaigns.Outcomes.Statistics;
+namespace Campaigns.Statistics;
 
 /// <summary>A difference of means, treated less control.</summary>
 /// <param name="Difference">With its interval.</param>

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Campaigns.Outcomes.Statistics;
+namespace Campaigns.Statistics;
 
 /// <summary>What may be said at a look, however often one looks.</summary>
 /// <param name="Difference">Of the rates, with an interval that holds over all looks together.</param>

@@ -1,6 +1,6 @@
-using Campaigns.Outcomes.Statistics;
+using Campaigns.Statistics;
 
-namespace Campaigns.Tests.Outcomes.Statistics;
+namespace Campaigns.Tests.Statistics;
 
 /// <summary>Thousands of campaigns whose truth is known. Seeds are fixed; the bounds are those of the number of
 /// campaigns: 99 % of what a method that keeps its word would show.</summary>

@@ -1,4 +1,4 @@
-namespace Campaigns.Outcomes.Statistics;
+namespace Campaigns.Statistics;
 
 /// <summary>How far the observed difference of two rates lies from a supposed one, in standard errors at the rates that
 /// are likeliest if the supposed difference were true. Falls as the supposed difference rises.</summary>
