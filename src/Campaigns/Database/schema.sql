@@ -89,6 +89,7 @@ TABLE campaign
     version integer NOT NULL
     state text NOT NULL
     partner_id text
+    paused_at timestamp with time zone
     updated_at timestamp with time zone NOT NULL
     CONSTRAINT campaign_campaign_id_key UNIQUE (campaign_id)
     CONSTRAINT campaign_pkey PRIMARY KEY (campaign_key)
@@ -479,7 +480,7 @@ TABLE run
     state text NOT NULL
     as_of timestamp with time zone NOT NULL
     plan jsonb NOT NULL
-    shifted interval NOT NULL DEFAULT '00:00:00'::interval
+    shifted_at timestamp with time zone
     failure text
     created_at timestamp with time zone NOT NULL
     settled_at timestamp with time zone
@@ -602,6 +603,7 @@ TABLE wave
     channel smallint NOT NULL
     opens_at timestamp with time zone NOT NULL
     closes_at timestamp with time zone NOT NULL
+    counts_from timestamp with time zone
     next_wave integer
     touches integer NOT NULL DEFAULT 0
     held_out integer NOT NULL DEFAULT 0

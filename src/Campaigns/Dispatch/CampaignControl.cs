@@ -16,6 +16,10 @@ public enum Overdue
 
     /// <summary>They go now where their window is still open, else in the next one.</summary>
     Send,
+
+    /// <summary>The whole rest of the timetable moves by the length of the pause, for both arms, and is made legal again; see
+    /// <see cref="Timetables"/>.</summary>
+    Shift,
 }
 
 /// <summary>What pausing came to.</summary>
@@ -29,10 +33,15 @@ public sealed class CampaignControl
     private static readonly TimeSpan AskAgain = TimeSpan.FromMilliseconds(50);
     private readonly NpgsqlDataSource _dataSource;
     private readonly ChunkEnd _chunkEnd;
+    private readonly WaveSchedule _schedule;
     private readonly TimeProvider _time;
 
-    internal CampaignControl(NpgsqlDataSource dataSource, ChunkEnd chunkEnd, TimeProvider time) =>
-        (_dataSource, _chunkEnd, _time) = (dataSource, chunkEnd, time);
+    internal CampaignControl(
+        NpgsqlDataSource dataSource,
+        ChunkEnd chunkEnd,
+        WaveSchedule schedule,
+        TimeProvider time
+    ) => (_dataSource, _chunkEnd, _schedule, _time) = (dataSource, chunkEnd, schedule, time);
 
     /// <summary>Pauses a running campaign, and returns when what was on the wire has been answered or timed out: nothing is
     /// sent after that. Pausing again waits likewise.</summary>
@@ -74,13 +83,29 @@ public sealed class CampaignControl
             await CancelChunksAsync(key, dueOnly: true, cancellationToken);
         }
 
+        IReadOnlyList<int> shifted = [];
         var changed = await ChangeAsync(
             campaignId,
-            (connection, campaignKey, now) => CampaignStates.ResumeAsync(connection, campaignKey, actor, now),
+            async (connection, campaignKey, now) =>
+            {
+                shifted = overdue == Overdue.Shift ? await ShiftAsync(connection, campaignKey, now) : [];
+                return await CampaignStates.ResumeAsync(connection, campaignKey, actor, now);
+            },
             cancellationToken
         );
-        return !changed.TryGet(out var campaign, out var error) ? error
-            : campaign.Changed ? new Done()
+        if (!changed.TryGet(out var campaign, out var error))
+        {
+            return error;
+        }
+
+        // The engine shows the new hours; what it loses, the sweep finds.
+        foreach (var run in shifted)
+        {
+            await _schedule.OfRunAsync(run, cancellationToken);
+        }
+
+        return campaign.Changed
+            ? new Done()
             : Error.InvalidState($"Campaign '{campaignId}' is {campaign.State}: only a paused one can be resumed.");
     }
 
@@ -217,6 +242,45 @@ public sealed class CampaignControl
             "SELECT campaign_key FROM campaign WHERE campaign_id = @campaignId AND state = @state",
             new { campaignId, state }
         );
+    }
+
+    /// <summary>Moves what is left of every open run, and the instants of its waiting chunks with it.</summary>
+    private static async Task<IReadOnlyList<int>> ShiftAsync(
+        NpgsqlConnection connection,
+        int campaignKey,
+        DateTimeOffset now
+    )
+    {
+        var pausedAt = await connection.QuerySingleOrDefaultAsync<DateTimeOffset?>(
+            "SELECT paused_at FROM campaign WHERE campaign_key = @campaignKey FOR UPDATE",
+            new { campaignKey }
+        );
+        if (pausedAt is not { } paused)
+        {
+            return [];
+        }
+
+        var runs = (await OpenRunsAsync(connection, campaignKey)).AsList();
+        foreach (var runKey in runs)
+        {
+            var moved = await Timetables.ShiftAsync(connection, runKey, paused, now);
+            await connection.ExecuteAsync(
+                """
+                UPDATE chunk c SET due_at = greatest(c.due_at - m.before, interval '0') + m.opens
+                FROM unnest(@waves, @before, @opens) AS m (wave, before, opens)
+                WHERE c.run_key = @runKey AND c.wave = m.wave AND c.state = 0
+                """,
+                new
+                {
+                    runKey,
+                    waves = moved.Select(wave => wave.Wave).ToArray(),
+                    before = moved.Select(wave => wave.From.UtcDateTime).ToArray(),
+                    opens = moved.Select(wave => wave.Opens.UtcDateTime).ToArray(),
+                }
+            );
+        }
+
+        return runs;
     }
 
     private static Task<IEnumerable<int>> OpenRunsAsync(NpgsqlConnection connection, int campaignKey) =>

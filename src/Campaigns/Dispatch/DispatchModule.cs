@@ -37,6 +37,7 @@ public static class DispatchModule
             .AddSingleton(provider => new CampaignControl(
                 provider.GetRequiredService<NpgsqlDataSource>(),
                 provider.GetRequiredService<ChunkEnd>(),
+                provider.GetRequiredService<WaveSchedule>(),
                 provider.GetRequiredService<TimeProvider>()
             ));
 

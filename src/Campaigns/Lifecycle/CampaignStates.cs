@@ -67,7 +67,7 @@ public static class CampaignStates
         var campaignId = await connection.QuerySingleOrDefaultAsync<string?>(
             """
             UPDATE campaign
-            SET state = @to, updated_at = @now
+            SET state = @to, updated_at = @now, paused_at = CASE WHEN @to = 'paused' THEN @now::timestamptz END
             WHERE campaign_key = @campaignKey AND state = ANY (@from)
             RETURNING campaign_id
             """,

@@ -17,6 +17,9 @@ public static class Conversions
     /// customer.</summary>
     public const string Reverses = "reverses";
 
+    /// <summary>SQL: from when on goal events count, of a wave <c>w</c>.</summary>
+    internal const string Start = "coalesce(w.counts_from, w.opens_at)";
+
     /// <summary>Readers of the runs that can be converted for; a run that has just been planned waits for them.</summary>
     internal const long IntakeLock = 0x43_6f_6e_76;
 
@@ -157,7 +160,7 @@ public static class Conversions
             ? Task.CompletedTask
             : connection.ExecuteAsync(
                 new CommandDefinition(
-                    """
+                    $"""
                     INSERT INTO conversion (
                         run_key, customer_key, arm, event_source, event_id, occurred_at, recorded_at, amount, currency,
                         reversed_at
@@ -167,7 +170,6 @@ public static class Conversions
                     FROM unnest(@keys, @names, @sources, @ids, @at, @amounts, @currencies)
                         AS e (customer_key, name, event_source, event_id, occurred_at, amount, currency)
                     JOIN unnest(@runs, @events, @windows) AS g (run_key, name, period) ON g.name = e.name
-                    JOIN run r ON r.run_key = g.run_key
                     CROSS JOIN LATERAL (
                         -- Each by its key: a run that was planned just now has no statistics to choose a join by.
                         SELECT run_key, customer_key, reason, wave FROM decision
@@ -177,8 +179,7 @@ public static class Conversions
                     JOIN wave w ON w.run_key = d.run_key AND w.wave = d.wave
                     LEFT JOIN reversal v
                         ON v.customer_key = e.customer_key AND v.event_source = e.event_source AND v.event_id = e.event_id
-                    WHERE e.occurred_at >= w.opens_at + r.shifted
-                        AND e.occurred_at < w.opens_at + r.shifted + g.period
+                    WHERE e.occurred_at >= {Start} AND e.occurred_at < {Start} + g.period
                     ON CONFLICT DO NOTHING
                     """,
                     new

@@ -7,10 +7,11 @@ using Npgsql;
 
 namespace Campaigns.Outcomes;
 
-/// <summary>Counts the goal events that came while a run was still being planned, or before.</summary>
+/// <summary>Counts the goal events that came while a run was still being planned, or before; and again once its timetable
+/// was shifted, for what came before a window's new opening counts for neither arm.</summary>
 internal sealed class EarlyEvents(NpgsqlDataSource dataSource)
 {
-    /// <summary>Every planned run once.</summary>
+    /// <summary>Every planned run once, and once more after each shift.</summary>
     public async Task CountAsync(CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
@@ -19,7 +20,10 @@ internal sealed class EarlyEvents(NpgsqlDataSource dataSource)
                 """
                 SELECT run_key
                 FROM run
-                WHERE planned_at IS NOT NULL AND NOT EXISTS (SELECT FROM counted_run c WHERE c.run_key = run.run_key)
+                WHERE planned_at IS NOT NULL AND NOT EXISTS (
+                    SELECT FROM counted_run c
+                    WHERE c.run_key = run.run_key AND (shifted_at IS NULL OR shifted_at < c.counted_at)
+                )
                 ORDER BY run_key
                 """,
                 cancellationToken: cancellationToken
@@ -50,7 +54,7 @@ internal sealed class EarlyEvents(NpgsqlDataSource dataSource)
         var customers = (
             await connection.QueryAsync<long>(
                 new CommandDefinition(
-                    $"SELECT DISTINCT e.customer_key {Found} ORDER BY 1",
+                    $"SELECT e.customer_key {Found} UNION SELECT c.customer_key {TooEarly} ORDER BY 1",
                     new
                     {
                         runKey,
@@ -62,6 +66,18 @@ internal sealed class EarlyEvents(NpgsqlDataSource dataSource)
             )
         ).ToArray();
         await Conversions.LockAsync(connection, customers, cancellationToken);
+        await connection.ExecuteAsync(
+            new CommandDefinition(
+                $"""
+                UPDATE conversion SET reversed_at = @now
+                WHERE (run_key, customer_key, event_source, event_id) IN (
+                    SELECT c.run_key, c.customer_key, c.event_source, c.event_id {TooEarly}
+                )
+                """,
+                new { runKey, now },
+                cancellationToken: cancellationToken
+            )
+        );
         await connection.ExecuteAsync(
             new CommandDefinition(
                 $"""
@@ -86,22 +102,31 @@ internal sealed class EarlyEvents(NpgsqlDataSource dataSource)
         );
         await ConversionTally.SettleAsync(connection, customers, cancellationToken);
         await connection.ExecuteAsync(
-            "INSERT INTO counted_run (run_key, counted_at) VALUES (@runKey, @now) ON CONFLICT DO NOTHING",
+            """
+            INSERT INTO counted_run (run_key, counted_at) VALUES (@runKey, @now)
+            ON CONFLICT (run_key) DO UPDATE SET counted_at = excluded.counted_at
+            """,
             new { runKey, now }
         );
         await transaction.CommitAsync(cancellationToken);
     }
 
-    private const string Found = """
+    private const string TooEarly = $"""
+        FROM conversion c
+        JOIN decision d ON d.run_key = c.run_key AND d.customer_key = c.customer_key AND d.step = 1
+        JOIN wave w ON w.run_key = d.run_key AND w.wave = d.wave
+        WHERE c.run_key = @runKey AND c.reversed_at IS NULL AND c.occurred_at < {Conversions.Start}
+        """;
+
+    private const string Found = $"""
         FROM event e
         JOIN event_type t ON t.event_type = e.event_type AND t.name = @Event
         JOIN decision d
             ON d.run_key = @runKey AND d.customer_key = e.customer_key AND d.step = 1 AND d.reason IN (0, 21)
-        JOIN run r ON r.run_key = d.run_key
         JOIN wave w ON w.run_key = d.run_key AND w.wave = d.wave
         LEFT JOIN reversal v
             ON v.customer_key = e.customer_key AND v.event_source = e.event_source AND v.event_id = e.event_id
-        WHERE e.occurred_at >= w.opens_at + r.shifted AND e.occurred_at < w.opens_at + r.shifted + @Window
+        WHERE e.occurred_at >= {Conversions.Start} AND e.occurred_at < {Conversions.Start} + @Window
             AND NOT coalesce(e.attributes ? 'reverses', false)
         """;
 }

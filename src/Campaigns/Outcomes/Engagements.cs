@@ -86,7 +86,7 @@ public sealed class Engagements(EventIntake events)
                             ON d.run_key = r.run_key AND d.customer_key = e.customer_key AND d.step = 1 AND d.reason = 0
                         JOIN wave w ON w.run_key = d.run_key AND w.wave = d.wave
                         WHERE c.campaign_id = e.campaign_id
-                        ORDER BY w.opens_at + r.shifted <= e.occurred_at DESC, r.number DESC
+                        ORDER BY coalesce(w.counts_from, w.opens_at) <= e.occurred_at DESC, r.number DESC
                         LIMIT 1
                     ) t
                 ), fresh AS (

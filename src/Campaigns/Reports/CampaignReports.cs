@@ -112,9 +112,8 @@ public sealed class CampaignReports(NpgsqlDataSource dataSource)
             await connection.QueryAsync<PlannedWindow>(
                 new CommandDefinition(
                     """
-                    SELECT w.wave, w.channel, w.opens_at + r.shifted AS opens_at, w.closes_at + r.shifted AS closes_at
+                    SELECT w.wave, w.channel, w.opens_at, w.closes_at
                     FROM wave w
-                    JOIN run r USING (run_key)
                     WHERE w.run_key = @runKey
                     ORDER BY w.opens_at, w.channel, w.wave
                     """,

@@ -46,7 +46,7 @@ public sealed class CustomerDecisions(NpgsqlDataSource dataSource)
                         SELECT v ->> 'name' FROM jsonb_array_elements(r.plan -> 'variants') v
                         WHERE (v ->> 'number')::int = d.variant
                     ) AS variant,
-                    w.opens_at + r.shifted AS opens_at, w.closes_at + r.shifted AS closes_at
+                    w.opens_at, w.closes_at
                 FROM campaign p
                 JOIN run r ON r.campaign_key = p.campaign_key AND r.planned_at IS NOT NULL
                 JOIN customer c ON c.customer_id = @customerId

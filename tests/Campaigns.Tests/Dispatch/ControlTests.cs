@@ -55,9 +55,11 @@ public sealed class ControlTests
     [Theory]
     [InlineData(Overdue.Send, "accepted 20")]
     [InlineData(Overdue.Skip, "cancelled 20")]
+    [InlineData(Overdue.Shift, "accepted 20")]
     public async Task Resuming_does_with_overdue_touches_what_it_was_told(Overdue overdue, string states)
     {
         await using var given = await GivenRun.CreateAsync(customers: 20);
+        await given.AtAsync(Morning);
         var run = await given.RunAsync(new RunSpec());
         var gateway = new ScriptedGateway(Channel.Sms);
         await using var node = new Node(given.DataSource, [gateway]);
@@ -96,5 +98,182 @@ public sealed class ControlTests
         var unknown = await node.Control.PauseAsync("nothing", Operator, CancellationToken.None);
 
         Assert.Equal("not-found", unknown.Error!.Type);
+    }
+
+    /// <summary>Where a run stands when somebody interferes. It has windows of an hour on two days, and it is day.</summary>
+    public enum Moment
+    {
+        Planning,
+        BeforeTheFirstWindow,
+        MidWindow,
+        BetweenWindows,
+        AfterTheLastWindow,
+    }
+
+    // A pause of an hour: what was open has closed then, and what was not open yet is.
+    [Theory]
+    [InlineData(Moment.Planning, Overdue.Send, "accepted 20")]
+    [InlineData(Moment.Planning, Overdue.Skip, "cancelled 20")]
+    [InlineData(Moment.Planning, Overdue.Shift, "accepted 20")]
+    [InlineData(Moment.BeforeTheFirstWindow, Overdue.Send, "accepted 20")]
+    [InlineData(Moment.BeforeTheFirstWindow, Overdue.Skip, "cancelled 20")]
+    [InlineData(Moment.BeforeTheFirstWindow, Overdue.Shift, "accepted 20")]
+    [InlineData(Moment.MidWindow, Overdue.Send, "accepted 20")]
+    [InlineData(Moment.MidWindow, Overdue.Skip, "accepted 10, cancelled 10")]
+    [InlineData(Moment.MidWindow, Overdue.Shift, "accepted 20")]
+    [InlineData(Moment.BetweenWindows, Overdue.Send, "accepted 20")]
+    [InlineData(Moment.BetweenWindows, Overdue.Skip, "accepted 20")]
+    [InlineData(Moment.BetweenWindows, Overdue.Shift, "accepted 20")]
+    public async Task A_run_is_paused_and_resumed_at_every_moment_of_its_life(
+        Moment moment,
+        Overdue overdue,
+        string states
+    )
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 20);
+        var gateway = new ScriptedGateway(Channel.Sms);
+        await using var node = new Node(given.DataSource, [gateway]);
+        var run = await GivenAtAsync(given, node, moment);
+        var before = gateway.Ledger.Count;
+
+        Assert.Null((await node.Control.PauseAsync("campaign-1", Operator, default)).Error);
+        await given.PassAsync(TimeSpan.FromHours(1));
+        await PlannedAsync(given);
+        await AllLanesAsync(node, run);
+        Assert.Equal(before, gateway.Ledger.Count);
+        Assert.Null((await node.Control.ResumeAsync("campaign-1", overdue, Operator, default)).Error);
+        for (var hour = 0; hour < 30; hour++)
+        {
+            await node.SweepAsync();
+            await AllLanesAsync(node, run);
+            await given.PassAsync(TimeSpan.FromHours(1));
+        }
+
+        Assert.Equal(states, await given.StatesAsync(run));
+        Assert.Equal("finished", await given.AskAsync<string>("SELECT state FROM campaign"));
+    }
+
+    [Theory]
+    [InlineData(Moment.Planning, "")]
+    [InlineData(Moment.BeforeTheFirstWindow, "cancelled 20")]
+    [InlineData(Moment.MidWindow, "accepted 10, cancelled 10")]
+    [InlineData(Moment.BetweenWindows, "cancelled 20")]
+    public async Task A_run_is_cancelled_at_every_moment_of_its_life(Moment moment, string states)
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 20);
+        var gateway = new ScriptedGateway(Channel.Sms);
+        await using var node = new Node(given.DataSource, [gateway]);
+        var run = await GivenAtAsync(given, node, moment);
+        var before = gateway.Ledger.Count;
+
+        Assert.Null((await node.Control.CancelAsync("campaign-1", Operator, default)).Error);
+        await AllLanesAsync(node, run);
+        await given.PassAsync(TimeSpan.FromHours(24));
+        await node.SweepAsync();
+        await AllLanesAsync(node, run);
+
+        Assert.Equal(before, gateway.Ledger.Count);
+        Assert.Equal("cancelled", await given.AskAsync<string>("SELECT state FROM run"));
+        Assert.Equal("cancelled", await given.AskAsync<string>("SELECT state FROM campaign"));
+        if (moment != Moment.Planning)
+        {
+            Assert.Equal(states, await given.StatesAsync(run));
+        }
+    }
+
+    [Fact]
+    public async Task After_the_last_window_a_campaign_is_finished_and_neither_paused_resumed_nor_cancelled()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 20);
+        await using var node = new Node(given.DataSource, [new ScriptedGateway(Channel.Sms)]);
+        var run = await GivenAtAsync(given, node, Moment.AfterTheLastWindow);
+        await node.SweepAsync();
+
+        Assert.Equal("expired 20", await given.StatesAsync(run));
+        Assert.Equal("invalid-state", (await node.Control.PauseAsync("campaign-1", Operator, default)).Error?.Type);
+        Assert.Equal(
+            "invalid-state",
+            (await node.Control.ResumeAsync("campaign-1", Overdue.Shift, Operator, default)).Error?.Type
+        );
+        Assert.Equal("invalid-state", (await node.Control.CancelAsync("campaign-1", Operator, default)).Error?.Type);
+    }
+
+    [Theory]
+    [InlineData(Overdue.Send, "expired 20")]
+    [InlineData(Overdue.Skip, "cancelled 20")]
+    [InlineData(Overdue.Shift, "accepted 20")]
+    public async Task A_pause_that_outlasts_the_last_window_leaves_what_was_asked_for(Overdue overdue, string states)
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 20);
+        await using var node = new Node(given.DataSource, [new ScriptedGateway(Channel.Sms)]);
+        var run = await GivenAtAsync(given, node, Moment.BeforeTheFirstWindow);
+        await node.Control.PauseAsync("campaign-1", Operator, default);
+        await given.PassAsync(TimeSpan.FromHours(72));
+
+        await node.Control.ResumeAsync("campaign-1", overdue, Operator, default);
+        for (var hour = 0; hour < 3; hour++)
+        {
+            await node.SweepAsync();
+            await AllLanesAsync(node, run);
+            await given.PassAsync(TimeSpan.FromMinutes(20));
+        }
+
+        Assert.Equal(states, await given.StatesAsync(run));
+    }
+
+    private static readonly DateTimeOffset Morning = new(2030, 3, 5, 10, 0, 0, TimeSpan.FromHours(8));
+
+    private static async Task<int> GivenAtAsync(GivenRun given, Node node, Moment moment)
+    {
+        await given.AtAsync(Morning);
+        var run = await given.RunAsync(new RunSpec { Windows = 2, OpensIn = TimeSpan.FromMinutes(30) });
+        switch (moment)
+        {
+            case Moment.Planning:
+                await given.ExecuteAsync(
+                    """
+                    CREATE TABLE later AS TABLE chunk;
+                    DELETE FROM chunk;
+                    UPDATE run SET state = 'planning', planned_at = NULL
+                    """
+                );
+                break;
+            case Moment.MidWindow:
+                await given.ExecuteAsync("UPDATE chunk SET due_at = due_at + interval '40 minutes' WHERE chunk = 2");
+                await given.PassAsync(TimeSpan.FromMinutes(40));
+                await node.LaneAsync(run);
+                break;
+            case Moment.BetweenWindows:
+                await given.PassAsync(TimeSpan.FromHours(2));
+                await node.SweepAsync();
+                break;
+            case Moment.AfterTheLastWindow:
+                await given.PassAsync(TimeSpan.FromHours(26));
+                await node.SweepAsync();
+                break;
+            default:
+                break;
+        }
+
+        return run;
+    }
+
+    /// <summary>Planning that goes on in a pause ends as it would have.</summary>
+    private static Task PlannedAsync(GivenRun given) =>
+        given.ExecuteAsync(
+            """
+            DO $$ BEGIN
+                IF EXISTS (SELECT FROM run WHERE state = 'planning') THEN
+                    INSERT INTO chunk SELECT * FROM later;
+                    UPDATE run SET state = 'planned', planned_at = as_of;
+                END IF;
+            END $$
+            """
+        );
+
+    private static async Task AllLanesAsync(Node node, int run)
+    {
+        await node.LaneAsync(run, wave: 1);
+        await node.LaneAsync(run, wave: 2);
     }
 }

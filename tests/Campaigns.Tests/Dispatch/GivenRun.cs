@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Campaigns.Calendar;
 using Campaigns.Channels;
 using Campaigns.Customers;
 using Campaigns.Database;
@@ -85,11 +86,21 @@ internal sealed class GivenRun : IAsyncDisposable
         var now = await BusinessClock.NowAsync(connection);
         var campaign = await connection.QuerySingleAsync<int>(
             """
-            INSERT INTO campaign (campaign_id, version, state, updated_at)
-            VALUES (@campaignId, 1, 'running', @now)
+            WITH made AS (
+                INSERT INTO campaign (campaign_id, version, state, updated_at)
+                VALUES (@campaignId, 1, 'running', @now)
+                RETURNING campaign_key
+            )
+            INSERT INTO campaign_version (campaign_key, version, definition, edited_by, edited_at)
+            SELECT campaign_key, 1, @definition::jsonb, 'test', @now FROM made
             RETURNING campaign_key
             """,
-            new { campaignId, now }
+            new
+            {
+                campaignId,
+                now,
+                definition = Documents.Write(Definition(spec, now)),
+            }
         );
         await TemplatesAsync(connection, campaignId, spec, now);
         var run = await connection.QuerySingleAsync<int>(
@@ -139,6 +150,23 @@ internal sealed class GivenRun : IAsyncDisposable
             );
         }
     }
+
+    private static CampaignDefinition Definition(RunSpec spec, DateTimeOffset now) =>
+        new()
+        {
+            Name = "A campaign",
+            Audience = new Audience { Include = ["everybody"] },
+            Goal = new Goal { Event = "bought", Window = TimeSpan.FromDays(7) },
+            Variants = [],
+            Channels = spec.Channels,
+            Schedule = new Schedule
+            {
+                From = DateOnly.FromDateTime(now.UtcDateTime),
+                To = DateOnly.FromDateTime(now.UtcDateTime).AddDays(spec.Windows),
+                Windows = [],
+                Days = spec.Days,
+            },
+        };
 
     private static RunPlan Plan(string campaignId, RunSpec spec) =>
         new()
@@ -243,6 +271,13 @@ internal sealed class GivenRun : IAsyncDisposable
         }
     }
 
+    /// <summary>Moves business time to an instant; it goes on from there.</summary>
+    internal Task AtAsync(DateTimeOffset instant) =>
+        ExecuteAsync(
+            "UPDATE business_clock SET clock_offset = @instant - clock_timestamp()",
+            new { instant = instant.UtcDateTime }
+        );
+
     /// <summary>Moves business time.</summary>
     internal Task PassAsync(TimeSpan time) =>
         ExecuteAsync("UPDATE business_clock SET clock_offset = clock_offset + @time", new { time });
@@ -294,4 +329,5 @@ internal sealed record RunSpec
     public string? ProviderTemplate { get; init; }
     public IReadOnlyDictionary<string, string> Defaults { get; init; } = new Dictionary<string, string>();
     public bool UsesProfiling { get; init; }
+    public DayKind Days { get; init; } = DayKind.Any;
 }

@@ -28,6 +28,7 @@ CREATE TABLE campaign (
     state text NOT NULL
         CHECK (state IN ('draft', 'submitted', 'approved', 'running', 'paused', 'finished', 'cancelled')),
     partner_id text,
+    paused_at timestamptz,                -- null unless it is paused
     updated_at timestamptz NOT NULL
 );
 

@@ -36,7 +36,7 @@ CREATE TABLE run (
     state text NOT NULL CHECK (state IN ('planning', 'planned', 'closed', 'cancelled', 'stopped')),
     as_of timestamptz NOT NULL,
     plan jsonb NOT NULL,                  -- everything the parts read: arms, caps, choices; replayable
-    shifted interval NOT NULL DEFAULT interval '0',
+    shifted_at timestamptz,               -- when what was left of the timetable was last moved
     failure text,
     created_at timestamptz NOT NULL,
     settled_at timestamptz,               -- when what is global (top N, budgets) was settled
@@ -71,7 +71,8 @@ CREATE TABLE run_calendar (
     PRIMARY KEY (run_key, zone, slots)
 );
 
--- A line of the timetable: [opens_at, closes_at). next_wave is where what does not fit rolls to.
+-- A line of the timetable: [opens_at, closes_at). next_wave is where what does not fit rolls to. A shift moves it; goal
+-- events then count from the new opening, or from counts_from where it had opened before.
 CREATE TABLE wave (
     run_key integer NOT NULL,
     wave integer NOT NULL,
@@ -79,6 +80,7 @@ CREATE TABLE wave (
     channel smallint NOT NULL,
     opens_at timestamptz NOT NULL,
     closes_at timestamptz NOT NULL,
+    counts_from timestamptz,
     next_wave integer,
     touches integer NOT NULL DEFAULT 0,
     held_out integer NOT NULL DEFAULT 0,

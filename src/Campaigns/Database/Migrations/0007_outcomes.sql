@@ -80,7 +80,7 @@ CREATE TABLE conversion (
     recorded_at timestamptz NOT NULL,
     amount numeric(20, 4),
     currency text,
-    reversed_at timestamptz,              -- when we learnt of it
+    reversed_at timestamptz,              -- when we learnt of it, or a shift left it before the opening
     counted boolean NOT NULL DEFAULT false, -- not reversed, and the customer's first where only the first counts
     PRIMARY KEY (run_key, customer_key, event_source, event_id)
 );
@@ -96,7 +96,7 @@ CREATE TABLE reversal (
     PRIMARY KEY (customer_key, event_source, event_id)
 );
 
--- Runs whose goal events from before they were planned are counted.
+-- Runs whose goal events from before they were planned, or were last shifted, are counted.
 CREATE TABLE counted_run (
     run_key integer PRIMARY KEY,
     counted_at timestamptz NOT NULL
