@@ -9,7 +9,9 @@ namespace Campaigns.Api.Endpoints;
 public sealed record ResumeRequest
 {
     /// <summary>What is done with touches that came due meanwhile: <c>skip</c> cancels them, <c>send</c> lets them go now,
-    /// or in their next window where this one has closed.</summary>
+    /// or in their next window where this one has closed; <c>shift</c> moves the whole rest of the timetable by the length of
+    /// the pause, the holdout's too: the campaign's own windows and last day move along, while quiet hours, channel hours,
+    /// working days and customers' slots hold, and a window that falls outside them takes the next legal hours.</summary>
     public required Overdue Overdue { get; init; }
 }
 

@@ -113,6 +113,25 @@ internal static class SegmentEndpoints
             .WithName("listSegments")
             .WithSummary("List segments")
             .WithDescription("The newest versions, by id.");
+
+        segments
+            .MapPost(
+                "/{segmentId}/archive",
+                async (
+                    string segmentId,
+                    IfMatch ifMatch,
+                    Actor actor,
+                    SegmentStore module,
+                    CancellationToken cancellationToken
+                ) => (await module.ArchiveAsync(actor, segmentId, ifMatch.Version, cancellationToken)).ToHttp()
+            )
+            .RequireRole(Role.Marketer)
+            .WithName("archiveSegment")
+            .WithSummary("Archive a segment")
+            .WithDescription(
+                "It is not listed and cannot be named any more; its versions can still be read. 409 while another segment names "
+                    + "it, or a campaign that is submitted, approved, running or paused uses it. A PUT brings it back."
+            );
     }
 
     private static void MapMembers(this RouteGroupBuilder segments)

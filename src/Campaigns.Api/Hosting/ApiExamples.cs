@@ -20,6 +20,7 @@ internal static class ApiExamples
         ["cancelCampaign.campaignId"] = "spring-savings",
         ["segmentId"] = "new-citizens",
         ["uploadSegmentMembers.segmentId"] = "branch-list",
+        ["archiveSegment.segmentId"] = "branch-list",
         ["templateId"] = "payday-sms-plain",
         ["calendarId"] = "china",
         ["channel"] = "app",

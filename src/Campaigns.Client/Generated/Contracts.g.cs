@@ -143,7 +143,8 @@ public sealed record ArmResult
 }
 
 /// <summary>Members of any included segment at the run's instant; members of an excluded one belong to the
-/// audience and are suppressed.</summary>
+/// audience and are suppressed. An excluded segment that uses sensitive data has everyone who has not consented to
+/// that as well.</summary>
 public sealed record Audience
 {
     [JsonPropertyName("include")]
@@ -383,7 +384,8 @@ public sealed record CampaignDefinition
     public Purpose? Purpose { get; init; }
 
     /// <summary>Members of any included segment at the run's instant; members of an excluded one belong to the
-    /// audience and are suppressed.</summary>
+    /// audience and are suppressed. An excluded segment that uses sensitive data has everyone who has not
+    /// consented to that as well.</summary>
     [JsonPropertyName("audience")]
     public required Audience Audience { get; init; }
 
@@ -1819,6 +1821,8 @@ public enum Overdue
     Skip,
     [JsonStringEnumMemberName("send"), EnumMember(Value = "send")]
     Send,
+    [JsonStringEnumMemberName("shift"), EnumMember(Value = "shift")]
+    Shift,
 }
 
 /// <summary>A p-value, or the reason why there is none.</summary>
@@ -2009,7 +2013,10 @@ public sealed record ReportLedger
 public sealed record ResumeRequest
 {
     /// <summary>What is done with touches that came due meanwhile: `skip` cancels them, `send` lets them go now,
-    /// or in their next window where this one has closed.</summary>
+    /// or in their next window where this one has closed; `shift` moves the whole rest of the timetable by the
+    /// length of the pause, the holdout's too: the campaign's own windows and last day move along, while quiet
+    /// hours, channel hours, working days and customers' slots hold, and a window that falls outside them takes
+    /// the next legal hours.</summary>
     [JsonPropertyName("overdue")]
     public required Overdue Overdue { get; init; }
 }
@@ -2507,7 +2514,8 @@ public sealed record TimetableLine
 /// key.</summary>
 public sealed record TopN
 {
-    /// <summary>A number of the field catalogue; a customer without it comes last.</summary>
+    /// <summary>A number of the field catalogue; a customer without it comes last. By a sensitive field nobody is
+    /// in the top without it, nor without the consent for sensitive data.</summary>
     [JsonPropertyName("field")]
     public required string Field { get; init; }
 

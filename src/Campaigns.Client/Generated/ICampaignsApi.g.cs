@@ -18,6 +18,12 @@ public interface ICampaignsApi
     [Post("/v1/campaigns/{campaignId}/approve")]
     Task<Campaign> ApproveCampaignAsync(string campaignId, [Body] ApprovalDecision body, [Header("If-Match")] string? ifMatch = null, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
 
+    /// <summary>Archive a segment. It is not listed and cannot be named any more; its versions can still be read.
+    /// 409 while another segment names it, or a campaign that is submitted, approved, running or paused uses it. A
+    /// PUT brings it back. Open to: marketer, admin.</summary>
+    [Post("/v1/segments/{segmentId}/archive")]
+    Task ArchiveSegmentAsync(string segmentId, [Header("If-Match")] string? ifMatch = null, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
+
     /// <summary>Cancel a campaign for good. Every touch that waits is cancelled; what was sent stays sent. Open
     /// to: operator, admin.</summary>
     [Post("/v1/campaigns/{campaignId}/cancel")]

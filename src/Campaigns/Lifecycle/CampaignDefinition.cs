@@ -45,7 +45,7 @@ public sealed record CampaignDefinition
 }
 
 /// <summary>Members of any included segment at the run's instant; members of an excluded one belong to the audience and
-/// are suppressed.</summary>
+/// are suppressed. An excluded segment that uses sensitive data has everyone who has not consented to that as well.</summary>
 public sealed record Audience
 {
     public required IReadOnlyList<string> Include { get; init; }
@@ -54,7 +54,8 @@ public sealed record Audience
 }
 
 /// <summary>The best by a numeric field, counted among those who passed every gate before it; ties by customer key.</summary>
-/// <param name="Field">A number of the field catalogue; a customer without it comes last.</param>
+/// <param name="Field">A number of the field catalogue; a customer without it comes last. By a sensitive field nobody is in
+/// the top without it, nor without the consent for sensitive data.</param>
 /// <param name="Count">At least 1.</param>
 public sealed record TopN(string Field, int Count);
 

@@ -20,6 +20,23 @@ internal static class CampaignReferences
         }
     }
 
+    /// <summary>A segment stays while a campaign that somebody was asked to approve, and that has not ended, uses it, itself
+    /// or through another.</summary>
+    internal static async Task<string?> WhySegmentMustStayAsync(NpgsqlConnection connection, string segmentId)
+    {
+        var campaign = await connection.QueryFirstOrDefaultAsync<string?>(
+            """
+            SELECT c.campaign_id
+            FROM campaign c JOIN approval a USING (campaign_key, version)
+            WHERE c.state IN ('submitted', 'approved', 'running', 'paused')
+              AND a.bound -> 'segments' @> jsonb_build_array(jsonb_build_object('segmentId', @segmentId))
+            ORDER BY c.campaign_id
+            """,
+            new { segmentId }
+        );
+        return campaign is null ? null : $"Campaign '{campaign}' uses it: end that one first.";
+    }
+
     private static async Task CheckSegmentsAsync(NpgsqlConnection connection, Audience audience, FaultList faults)
     {
         var named = audience.Include.Concat(audience.Exclude).Distinct().ToArray();

@@ -1,3 +1,4 @@
+using Campaigns.Segments;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -14,6 +15,7 @@ public static class LifecycleModule
                 provider.GetRequiredService<IConfiguration>().GetSection("Templates").Get<TemplateOptions>()
                 ?? new TemplateOptions()
             )
+            .AddSingleton<SegmentUse>(CampaignReferences.WhySegmentMustStayAsync)
             .AddSingleton<Templates>()
             .AddSingleton<CampaignRegister>()
             .AddSingleton<CampaignBinding>()

@@ -1,6 +1,8 @@
 using Campaigns.Channels;
+using Campaigns.Lifecycle;
 using Campaigns.Results;
 using Campaigns.Segments;
+using Dapper;
 using Npgsql;
 
 namespace Campaigns.Planning;
@@ -26,7 +28,12 @@ internal static class Ranking
                 return error;
             }
 
-            plan = plan with { TopCut = await TopCutAsync(connection, statement, top.Count, cancellationToken) };
+            plan = plan with
+            {
+                TopCut = await IsSensitiveAsync(connection, top)
+                    ? await SensitiveCutAsync(connection, statement, top.Count, cancellationToken)
+                    : await TopCutAsync(connection, statement, top.Count, cancellationToken),
+            };
         }
 
         if (plan.Budget.Count > 0)
@@ -41,6 +48,38 @@ internal static class Ranking
         }
 
         return plan;
+    }
+
+    private static Task<bool> IsSensitiveAsync(NpgsqlConnection connection, TopN top) =>
+        connection.QuerySingleAsync<bool>("SELECT sensitive FROM field WHERE name = @Field", new { top.Field });
+
+    /// <summary>Of a sensitive field, whoever has not consented to its use has no score, and nobody without one is in the
+    /// top, however much room it has.</summary>
+    private static async Task<Cut> SensitiveCutAsync(
+        NpgsqlConnection connection,
+        DecisionStatement statement,
+        int count,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = statement.Command(
+            connection,
+            $"""
+            SELECT score, customer_key
+            FROM (
+                SELECT score, customer_key FROM ({statement.Gated}) g WHERE early = 0 AND score IS NOT NULL
+                ORDER BY score DESC, customer_key LIMIT @count
+            ) top
+            ORDER BY score, customer_key DESC LIMIT 1
+            """,
+            long.MinValue,
+            long.MaxValue
+        );
+        command.Parameters.AddWithValue("count", (long)count);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        return await reader.ReadAsync(cancellationToken)
+            ? ReadCut(reader, 0)
+            : new Cut(decimal.MaxValue, long.MinValue + 1);
     }
 
     private static async Task<Cut?> TopCutAsync(

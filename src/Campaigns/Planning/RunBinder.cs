@@ -38,7 +38,7 @@ internal static class RunBinder
             Purpose = campaign.Purpose,
             Priority = campaign.Priority,
             Include = Segments(bound, campaign.Audience.Include),
-            Exclude = Segments(bound, campaign.Audience.Exclude),
+            Exclude = [.. Segments(bound, campaign.Audience.Exclude)],
             Channels = campaign.Channels,
             Variants = [.. numbers.Select((variant, i) => new PlannedVariant(variant.Number, variant.Name, bounds[i]))],
             Templates =
@@ -72,7 +72,8 @@ internal static class RunBinder
     private static List<SegmentReference> Segments(Bound bound, IReadOnlyList<string> ids) =>
         [.. ids.Select(id => bound.Segments.First(segment => segment.SegmentId == id))];
 
-    private static async Task<CampaignCalendar> CalendarAsync(
+    /// <summary>The hours of a schedule, with its working calendar as it is now.</summary>
+    internal static async Task<CampaignCalendar> CalendarAsync(
         NpgsqlConnection connection,
         Schedule schedule,
         ContactHours hours

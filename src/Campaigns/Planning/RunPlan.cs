@@ -16,7 +16,7 @@ public sealed record RunPlan
 
     /// <summary>At the versions the campaign was approved with.</summary>
     public required IReadOnlyList<SegmentReference> Include { get; init; }
-    public required IReadOnlyList<SegmentReference> Exclude { get; init; }
+    public required IReadOnlyList<ExcludedSegment> Exclude { get; init; }
 
     /// <summary>In the order tried, a customer's own preference before them.</summary>
     public required IReadOnlyList<Channel> Channels { get; init; }
@@ -40,7 +40,8 @@ public sealed record RunPlan
 
     public TopN? Top { get; init; }
 
-    /// <summary>The last that is in the top; null before it is settled, and where everyone is.</summary>
+    /// <summary>The last that is in the top; null before it is settled, and where everyone is. Above every score where nobody
+    /// is.</summary>
     public Cut? TopCut { get; init; }
     public IReadOnlyDictionary<Channel, int> Budget { get; init; } = new Dictionary<Channel, int>();
 

@@ -7,6 +7,15 @@ namespace Campaigns.Segments;
 /// <param name="Version">Null for the newest; always set in what a compilation answers.</param>
 public sealed record SegmentReference(string SegmentId, int? Version = null);
 
+/// <summary>A segment whose members a campaign leaves out. Whether somebody without the consent for sensitive data is a
+/// member of one that uses such data cannot be looked up: all of them are left out, whatever their data.</summary>
+/// <param name="Version">Null for the newest.</param>
+public sealed record ExcludedSegment(string SegmentId, int? Version = null)
+{
+    public static implicit operator ExcludedSegment(SegmentReference reference) =>
+        new(reference.SegmentId, reference.Version);
+}
+
 /// <summary>The members of one or more segments as a condition for a set-based statement.</summary>
 /// <param name="Condition">
 /// A boolean SQL expression in brackets, never null, over the aliases <c>c</c> (a row of <c>customer</c>) and <c>k</c> (its
@@ -18,8 +27,8 @@ public sealed record SegmentReference(string SegmentId, int? Version = null);
 /// </param>
 /// <param name="Parameters">Every value of the rules; none of them is ever part of the condition's text.</param>
 /// <param name="UsesSensitive">Whether a field marked sensitive is used. A segment that uses one, itself or through
-/// another, has no member without the consent for sensitive data (<c>k.sensitive_consent</c>): the condition sees to it.
-/// </param>
+/// another, has no member without the consent for sensitive data (<c>k.sensitive_consent</c>), and where it is excluded all
+/// of these are: the condition sees to it.</param>
 /// <param name="UsesProfiling">Whether a profiling field or an uploaded list is used.</param>
 /// <param name="Segments">All segments used, those named by others included, each with its version.</param>
 public sealed record CompiledRule(

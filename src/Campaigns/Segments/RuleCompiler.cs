@@ -47,7 +47,7 @@ internal sealed class RuleCompiler(
     // IS TRUE takes null for false and, unlike coalesce, leaves the planner its estimate of what it stands behind.
     private string FieldSql(FieldTest test)
     {
-        var field = test.Field.Sql();
+        var field = test.Field.ValueSql();
         return test.Operator switch
         {
             FieldOperator.IsSet => $"({test.Field.TextSql()} IS NOT NULL)",

@@ -22,8 +22,16 @@ internal static partial class RuleFields
     /// </summary>
     public static bool IsColumn(this Field field) => ReferenceEquals(field, BirthDate);
 
-    /// <summary>The expression that statistics and indexes are made on, with the alias <c>c</c>.</summary>
+    /// <summary>What may be ranked by, with the aliases <c>c</c> and <c>k</c>: of a sensitive field nothing, where the
+    /// customer has not consented to its use.</summary>
     public static string Sql(this Field field) =>
+        field.Sensitive
+            ? $"(CASE WHEN {SegmentCompilation.SensitiveConsent} THEN {field.ValueSql()} END)"
+            : field.ValueSql();
+
+    /// <summary>The expression that statistics and indexes are made on, with the alias <c>c</c>; whoever reads it sees to the
+    /// consent for sensitive data.</summary>
+    public static string ValueSql(this Field field) =>
         field.IsColumn()
             ? "k.birth_date"
             : field.Type switch

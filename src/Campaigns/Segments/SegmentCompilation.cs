@@ -6,13 +6,16 @@ namespace Campaigns.Segments;
 internal static class SegmentCompilation
 {
     /// <summary>The union of the closure's roots; nobody where there are none.</summary>
-    public static CompiledRule Compile(SegmentClosure closure, string prefix, DateTimeZone zone)
+    /// <param name="excluded">Whether the members are to be left out: then so is whoever must not be looked at.</param>
+    public static CompiledRule Compile(SegmentClosure closure, string prefix, DateTimeZone zone, bool excluded = false)
     {
         var compiler = new RuleCompiler(prefix, closure.Segments, closure.EventTypes, zone);
         var members = closure.Roots.Select(root =>
         {
             var sql = compiler.Sql(closure.Segments[root]);
-            return UsesSensitive(closure, root) ? $"({SensitiveConsent} AND {sql})" : sql;
+            return !UsesSensitive(closure, root) ? sql
+                : excluded ? $"(NOT {SensitiveConsent} OR {sql})"
+                : $"({SensitiveConsent} AND {sql})";
         });
         var union = closure.Roots.Count == 0 ? "false" : string.Join(" OR ", members);
         return new CompiledRule(

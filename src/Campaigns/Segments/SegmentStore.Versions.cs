@@ -96,7 +96,7 @@ public sealed partial class SegmentStore
         connection.QueryAsync<string>(
             """
             WITH RECURSIVE named AS (
-                SELECT segment_id, used_id FROM segment JOIN segment_use USING (segment_id, version)
+                SELECT segment_id, used_id FROM segment JOIN segment_use USING (segment_id, version) WHERE NOT archived
             ), above AS (
                 SELECT segment_id FROM named WHERE used_id = @segmentId
                 UNION

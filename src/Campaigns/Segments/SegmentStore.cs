@@ -11,7 +11,12 @@ using Npgsql;
 namespace Campaigns.Segments;
 
 /// <summary>Segments and their versions, and what planning makes of them.</summary>
-public sealed partial class SegmentStore(NpgsqlDataSource dataSource, SegmentOptions options)
+/// <param name="uses">Of other modules, that keep a segment from being archived.</param>
+public sealed partial class SegmentStore(
+    NpgsqlDataSource dataSource,
+    SegmentOptions options,
+    IEnumerable<SegmentUse>? uses = null
+)
 {
     internal const int MaxName = 200;
 
@@ -32,14 +37,35 @@ public sealed partial class SegmentStore(NpgsqlDataSource dataSource, SegmentOpt
         CancellationToken cancellationToken
     )
     {
-        if (prefix.Length == 0 || !prefix.All(char.IsAsciiLetterLower))
-        {
-            throw new ArgumentException("A prefix has lower-case letters.", nameof(prefix));
-        }
-
-        var read = await SegmentClosure.ReadAsync(connection, references, cancellationToken);
+        var read = await ReadAsync(connection, references, prefix, cancellationToken);
         return read.TryGet(out var closure, out var error) ? SegmentCompilation.Compile(closure, prefix, _zone) : error;
     }
+
+    /// <summary>Those whom a campaign leaves out for being members of any of these segments; otherwise as for members.
+    /// </summary>
+    public async Task<Result<CompiledRule>> CompileAsync(
+        NpgsqlConnection connection,
+        IReadOnlyList<ExcludedSegment> excluded,
+        string prefix,
+        CancellationToken cancellationToken
+    )
+    {
+        var references = excluded.Select(segment => new SegmentReference(segment.SegmentId, segment.Version));
+        var read = await ReadAsync(connection, [.. references], prefix, cancellationToken);
+        return read.TryGet(out var closure, out var error)
+            ? SegmentCompilation.Compile(closure, prefix, _zone, excluded: true)
+            : error;
+    }
+
+    private static Task<Result<SegmentClosure>> ReadAsync(
+        NpgsqlConnection connection,
+        IReadOnlyList<SegmentReference> references,
+        string prefix,
+        CancellationToken cancellationToken
+    ) =>
+        prefix.Length > 0 && prefix.All(char.IsAsciiLetterLower)
+            ? SegmentClosure.ReadAsync(connection, references, cancellationToken)
+            : throw new ArgumentException("A prefix has lower-case letters.", nameof(prefix));
 
     /// <summary>The segments of which any version names the field, by id.</summary>
     public async Task<IReadOnlyList<string>> UsesFieldAsync(string field, CancellationToken cancellationToken)
