@@ -178,4 +178,13 @@ internal sealed class SimulatorProcess : IAsyncDisposable
 }
 
 /// <summary>A line of the provider's ledger, as far as it is of interest here.</summary>
-internal sealed record Sent(long N, DateTimeOffset At, string Channel, string Address, string Outcome, string Fate);
+internal sealed record Sent(
+    long N,
+    DateTimeOffset At,
+    DateTimeOffset Real,
+    string Channel,
+    string? RequestKey,
+    string Address,
+    string Outcome,
+    string Fate
+);

@@ -1,0 +1,126 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using Campaigns.Demo;
+using Campaigns.Faults.Checks;
+using Campaigns.Faults.Running;
+using Campaigns.Faults.Scenarios;
+using Npgsql;
+
+namespace Campaigns.Faults;
+
+/// <summary>Plays scenarios one after the other, checks each, and adds up.</summary>
+internal sealed class Runner(World world, Options options)
+{
+    private const int Shown = 12;
+
+    public int Faults { get; private set; }
+
+    public int Violations { get; private set; }
+
+    public async Task PlayAsync(Scenario scenario)
+    {
+        var (play, took) = await PlayAsync(scenario, plant: null);
+        Faults += play.Faults.Values.Sum();
+        Violations += play.Violations.Count;
+        Print(scenario.Id, scenario.Title, play, took);
+    }
+
+    /// <summary>Whether the harness finds the bug.</summary>
+    public async Task<bool> FindsAsync(PlantedBug bug)
+    {
+        var (play, took) = await PlayAsync(Catalogue.Of(bug.Scenario), bug);
+        Faults += play.Faults.Values.Sum();
+        var found = play.Violations.Count(violation => violation.Invariant == bug.Invariant);
+        Line(
+            $"planted: {bug.Title}: {(found > 0 ? "found" : "NOT FOUND")} by {bug.Scenario}, {found} violations of {bug.Invariant} ({took.TotalSeconds:0.0} s)"
+        );
+        foreach (var violation in play.Violations.Take(2))
+        {
+            Line($"         {violation.Invariant}: {violation.What}");
+        }
+
+        return found > 0;
+    }
+
+    private async Task<(Play, TimeSpan)> PlayAsync(Scenario scenario, PlantedBug? plant)
+    {
+        var since = Stopwatch.GetTimestamp();
+        await using var scene = await world.SceneAsync(scenario.Id);
+        var play = new Play(scene, options.Whole, options.Seed);
+        try
+        {
+            if (plant is not null)
+            {
+                await plant.PlantAsync(scene);
+            }
+
+            await scenario.PlayAsync(play);
+            var (_, violations) = await Checker.CheckAsync(scene);
+            play.Violations.AddRange(violations);
+        }
+        catch (Exception failure)
+            when (failure is StuckException or DemoException or NpgsqlException or HttpRequestException or JsonException
+            )
+        {
+            play.Violations.Add(new Violation("I2", $"it came to no end: {failure.Message.ReplaceLineEndings(" ")}"));
+            // What is known by now is worth more than that it is stuck.
+            play.Violations.AddRange(await SoFarAsync(scene));
+        }
+
+        if (options.Logs && play.Violations.Count > 0)
+        {
+            await KeepLogsAsync(scene);
+        }
+
+        return (play, Stopwatch.GetElapsedTime(since));
+    }
+
+    private static async Task<IEnumerable<Violation>> SoFarAsync(Scene scene)
+    {
+        try
+        {
+            var facts = await Facts.ReadAsync(scene);
+            return [.. LedgerChecks.Of(facts), .. ContactChecks.Of(facts, scene.Journal)];
+        }
+        catch (Exception failure) when (failure is NpgsqlException or HttpRequestException)
+        {
+            return [];
+        }
+    }
+
+    private static void Print(string id, string title, Play play, TimeSpan took)
+    {
+        var faults = string.Join(", ", play.Faults.Select(fault => $"{fault.Key} {fault.Value}"));
+        Line(
+            $"{id, -4} {title}: faults {play.Faults.Values.Sum()} ({faults}), violations {play.Violations.Count} ({took.TotalSeconds:0.0} s)"
+        );
+        foreach (var figure in play.Figures)
+        {
+            Line($"       {figure}");
+        }
+
+        foreach (var violation in play.Violations.Take(Shown))
+        {
+            Line($"     ! {violation.Invariant}: {violation.What}");
+        }
+
+        if (play.Violations.Count > Shown)
+        {
+            Line($"     ! and {play.Violations.Count - Shown} more");
+        }
+    }
+
+    private static async Task KeepLogsAsync(Scene scene)
+    {
+        var folder = Directory.CreateTempSubdirectory($"campaigns-faults-{scene.Name}-").FullName;
+        foreach (var node in scene.Nodes)
+        {
+            await File.WriteAllLinesAsync(Path.Combine(folder, $"{node.Name}.log"), node.Log);
+        }
+
+        Line($"       logs: {folder}");
+    }
+
+    private static void Line(FormattableString text) => Console.WriteLine(text.ToString(CultureInfo.InvariantCulture));
+}
