@@ -146,10 +146,15 @@ internal sealed class World : IAsyncDisposable
         {
             var bank = new SmallBank(from, Math.Min(Customers, from + slice - 1));
             using var file = new CustomerFile(bank, _ => { });
-            var import = await backend.UploadAsync<OperationView>("/v1/imports/customers?mapping=bank", file, default);
+            var import = await backend.UploadAsync<OperationView<ImportView>>(
+                "/v1/imports/customers?mapping=bank",
+                file,
+                default
+            );
             await Wait.UntilAsync(
                 async () =>
-                    (await backend.GetAsync<OperationView>($"/v1/operations/{import.Id}", default)).State != "running",
+                    (await backend.GetAsync<OperationView<ImportView>>($"/v1/operations/{import.Id}", default)).State
+                    != "running",
                 "an import ends"
             );
             await using var connection = await sql.OpenConnectionAsync();
