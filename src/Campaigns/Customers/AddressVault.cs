@@ -21,8 +21,12 @@ public sealed class AddressVault : IDisposable
     private const int NonceBytes = 12;
     private const int TagBytes = 16;
 
+    private const int NoncesAtOnce = 256;
+
+    // None of these is made to be shared by threads. One HMAC for all hashes of a thread: its key is set up once.
     private readonly Dictionary<short, ThreadLocal<AesGcm>> _ciphers;
-    private readonly byte[] _lookupKey;
+    private readonly ThreadLocal<IncrementalHash> _hashes;
+    private readonly ThreadLocal<Nonces> _nonces = new(() => new Nonces());
 
     /// <summary>The key that new addresses are encrypted with.</summary>
     internal short CurrentKey { get; }
@@ -43,11 +47,10 @@ public sealed class AddressVault : IDisposable
 
         _ciphers = keys.ToDictionary(
             key => key.Key,
-            // An AesGcm is not made to be shared by threads.
             key => new ThreadLocal<AesGcm>(() => new AesGcm(key.Value, TagBytes), trackAllValues: true)
         );
         CurrentKey = keys.Keys.Max();
-        _lookupKey = lookupKey;
+        _hashes = new(() => IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, lookupKey), trackAllValues: true);
     }
 
     /// <summary>Reads <c>Addresses:Keys:{id}</c> (id 1 to 32767, 32 bytes) and <c>Addresses:LookupKey</c>, in base64.
@@ -77,7 +80,7 @@ public sealed class AddressVault : IDisposable
         var plain = Encoding.UTF8.GetBytes(address);
         var sealedBytes = new byte[NonceBytes + plain.Length + TagBytes];
         var nonce = sealedBytes.AsSpan(0, NonceBytes);
-        RandomNumberGenerator.Fill(nonce);
+        _nonces.Value!.Next(nonce);
         _ciphers[CurrentKey]
             .Value!.Encrypt(
                 nonce,
@@ -96,7 +99,9 @@ public sealed class AddressVault : IDisposable
         input[0] = (byte)channel;
         var length = 1 + Encoding.UTF8.GetBytes(address, input[1..]);
         Span<byte> hash = stackalloc byte[HMACSHA256.HashSizeInBytes];
-        HMACSHA256.HashData(_lookupKey, input[..length], hash);
+        var hmac = _hashes.Value!;
+        hmac.AppendData(input[..length]);
+        hmac.GetHashAndReset(hash);
         return hash[..LookupBytes].ToArray();
     }
 
@@ -133,6 +138,14 @@ public sealed class AddressVault : IDisposable
 
             cipher.Dispose();
         }
+
+        foreach (var hash in _hashes.Values)
+        {
+            hash.Dispose();
+        }
+
+        _hashes.Dispose();
+        _nonces.Dispose();
     }
 
     private static short KeyId(IConfigurationSection child) =>
@@ -146,5 +159,24 @@ public sealed class AddressVault : IDisposable
         return Convert.TryFromBase64String(base64 ?? "", bytes, out var length) && length == KeyBytes
             ? bytes[..length]
             : throw new InvalidOperationException($"{path} must be 32 bytes in base64.");
+    }
+
+    /// <summary>Random bytes, fetched many at once.</summary>
+    private sealed class Nonces
+    {
+        private readonly byte[] _bytes = new byte[NonceBytes * NoncesAtOnce];
+        private int _next = NonceBytes * NoncesAtOnce;
+
+        public void Next(Span<byte> nonce)
+        {
+            if (_next == _bytes.Length)
+            {
+                RandomNumberGenerator.Fill(_bytes);
+                _next = 0;
+            }
+
+            _bytes.AsSpan(_next, NonceBytes).CopyTo(nonce);
+            _next += NonceBytes;
+        }
     }
 }

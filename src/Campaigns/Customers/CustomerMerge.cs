@@ -11,8 +11,15 @@ namespace Campaigns.Customers;
 /// consented_at</c>. An id appears once.</summary>
 internal sealed record RowSource(string Sql, object Parameters)
 {
-    /// <summary>A part of a file, whose customers are in no other part that is merged at the same time.</summary>
-    public bool PartOfFile { get; init; }
+    /// <summary>Of <c>channel, lookup</c>.</summary>
+    public static readonly RowSource NoAddresses = new(
+        "SELECT NULL::smallint AS channel, NULL::bytea AS lookup WHERE false",
+        new { }
+    );
+
+    /// <summary>For a part of a file, whose customers are in no other part that is merged at the same time: a table of
+    /// <c>channel, lookup</c> with the addresses that more than one customer may have. Null where any may be.</summary>
+    public string? Contested { get; init; }
 }
 
 /// <summary>What the rows say. What they do not say stays as it is.</summary>
@@ -76,7 +83,7 @@ internal sealed class CustomerMerge(
         if (scope.Channels.Count > 0)
         {
             await (
-                source.PartOfFile
+                source.Contested is not null
                     ? _shared.HoldAllCustomersAsync()
                     : _shared.HoldCustomersAsync(source with { Sql = $"SELECT s.id FROM {source.Sql} AS s" })
             );
@@ -99,7 +106,7 @@ internal sealed class CustomerMerge(
         var left = changed.Count == 0 ? AddressGroups.None : await MoveAddressesAsync(members);
         if (scope.Channels.Count > 0)
         {
-            await (source.PartOfFile ? _shared.HoldAllAddressesAsync() : _shared.HoldAddressesAsync(Lookups, left));
+            await _shared.HoldAddressesAsync(Lookups, left);
         }
 
         if (changed.Count > 0)
@@ -166,12 +173,22 @@ internal sealed class CustomerMerge(
         return new CommandDefinition(sql, parameters, cancellationToken: cancellationToken);
     }
 
-    private RowSource Lookups => source with { Sql = LookupsSql };
+    private RowSource Lookups =>
+        source with
+        {
+            Sql = source.Contested is null
+                ? $"SELECT l.channel, l.lookup FROM ({LookupsSql(scope.Channels, source.Sql)}) AS l"
+                : $"SELECT l.channel, l.lookup FROM ({LookupsSql(scope.Channels, source.Sql)}) AS l JOIN {source.Contested} USING (channel, lookup)",
+        };
 
-    private string LookupsSql =>
-        scope.Channels.Count == 0
-            ? "SELECT NULL::smallint AS channel, NULL::bytea AS lookup WHERE false"
-            : $"SELECT v.channel, v.lookup FROM {source.Sql} AS s {AddressRows} WHERE v.lookup IS NOT NULL";
+    /// <summary>The addresses of rows: <c>id, channel, lookup</c>.</summary>
+    internal static string LookupsSql(IReadOnlyList<Channel> channels, string rows) =>
+        string.Join(
+            " UNION ALL ",
+            channels.Select(c =>
+                $"SELECT id, {(int)c}::smallint AS channel, {Name(c)}_lookup AS lookup FROM {rows} AS s WHERE {Name(c)}_lookup IS NOT NULL"
+            )
+        );
 
     private string AddressRows =>
         $"""
@@ -181,16 +198,25 @@ internal sealed class CustomerMerge(
             )}) AS v (channel, cipher, lookup)
             """;
 
-    private const string ConsentRows = """
-        CROSS JOIN LATERAL (VALUES
-            (0::smallint, 'marketing', CASE WHEN s.refused & 8 <> 0 THEN false WHEN s.granted & 8 <> 0 THEN true END),
-            (1::smallint, 'marketing', CASE WHEN s.refused & 1 <> 0 THEN false WHEN s.granted & 1 <> 0 THEN true END),
-            (2::smallint, 'marketing', CASE WHEN s.refused & 2 <> 0 THEN false WHEN s.granted & 2 <> 0 THEN true END),
-            (3::smallint, 'marketing', CASE WHEN s.refused & 4 <> 0 THEN false WHEN s.granted & 4 <> 0 THEN true END),
-            (0::smallint, 'sensitive', s.sensitive),
-            (0::smallint, 'personalisation', s.personalisation)
-        ) AS e (channel, purpose, granted)
-        """;
+    // A bit each, and what it says; scanning the rows once for each is much cheaper than expanding each row.
+    private static readonly (string Channel, string Purpose, string Said, string Granted)[] Consents =
+    [
+        .. new[] { (0, 8), (1, 1), (2, 2), (3, 4) }.Select(c =>
+            ($"{c.Item1}", "marketing", $"(s.granted | s.refused) & {c.Item2} <> 0", $"s.refused & {c.Item2} = 0")
+        ),
+        ("0", "sensitive", "s.sensitive IS NOT NULL", "s.sensitive"),
+        ("0", "personalisation", "s.personalisation IS NOT NULL", "s.personalisation"),
+    ];
+
+    /// <summary>What rows of a relation <c>s</c> say of consents.</summary>
+    private static string ConsentRows(string columns, string from) =>
+        string.Join(
+            "\nUNION ALL ",
+            Consents.Select(c =>
+                $"SELECT {columns}, {c.Channel}::smallint AS channel, '{c.Purpose}' AS purpose, {c.Granted} AS granted, "
+                + $"s.consented_at FROM {from} WHERE {c.Said}"
+            )
+        );
 
     private string ReachableSql =>
         scope.Channels.Count == 0
@@ -251,16 +277,18 @@ internal sealed class CustomerMerge(
                 : $"""
                 , addresses AS (
                     INSERT INTO address (customer_key, channel, key_id, ciphertext, lookup)
-                    SELECT s.customer_key, v.channel, s.address_key, v.cipher, v.lookup
-                    FROM fresh AS s {AddressRows} WHERE v.lookup IS NOT NULL
+                    {string.Join(" UNION ALL ", scope.Channels.Select(c => $"""
+                        SELECT customer_key, {(int)c}::smallint, address_key, {Name(c)}_cipher, {Name(c)}_lookup
+                        FROM fresh WHERE {Name(c)}_lookup IS NOT NULL
+                        """))}
                 )
                 """)}{(scope.Proof is null
                 ? ""
                 : $"""
                 , consents AS (
                     INSERT INTO consent (customer_key, channel, purpose, granted, source, text_version, operator, occurred_at, recorded_at)
-                    SELECT s.customer_key, e.channel, e.purpose, e.granted, @proof, @text_version, @operator, s.consented_at, @now
-                    FROM fresh AS s {ConsentRows} WHERE e.granted IS NOT NULL
+                    SELECT e.customer_key, e.channel, e.purpose, e.granted, @proof, @text_version, @operator, e.consented_at, @now
+                    FROM ({ConsentRows("s.customer_key", "fresh AS s")}) AS e
                 )
                 """)}
             SELECT count(*) FROM fresh
@@ -288,7 +316,7 @@ internal sealed class CustomerMerge(
                 )}
                 {(scope.Proof is null
                     ? ""
-                    : $"OR EXISTS (SELECT FROM (SELECT 1) AS one {ConsentRows} WHERE {NewConsent("c.customer_key")})")}
+                    : $"OR EXISTS (SELECT FROM ({ConsentRows("1", "(SELECT 1) AS one")}) AS e WHERE {NewConsent("c.customer_key")})")}
             ORDER BY c.customer_key
             FOR UPDATE OF c
             """;
@@ -342,17 +370,17 @@ internal sealed class CustomerMerge(
     private string AddConsentsSql =>
         $"""
             INSERT INTO consent (customer_key, channel, purpose, granted, source, text_version, operator, occurred_at, recorded_at)
-            SELECT m.customer_key, e.channel, e.purpose, e.granted, @proof, @text_version, @operator, s.consented_at, @now
-            FROM {MemberRows} {ConsentRows}
-            WHERE {NewConsent("m.customer_key")}
+            SELECT e.customer_key, e.channel, e.purpose, e.granted, @proof, @text_version, @operator, e.consented_at, @now
+            FROM ({ConsentRows("m.customer_key", MemberRows)}) AS e
+            WHERE {NewConsent("e.customer_key")}
             """;
 
     private static string NewConsent(string key) =>
         $"""
-            e.granted IS NOT NULL AND NOT EXISTS (
+            NOT EXISTS (
                 SELECT FROM consent AS o
                 WHERE o.customer_key = {key} AND o.channel = e.channel AND o.purpose = e.purpose
-                    AND o.granted = e.granted AND o.source = @proof AND o.occurred_at = s.consented_at
+                    AND o.granted = e.granted AND o.source = @proof AND o.occurred_at = e.consented_at
             )
             """;
 

@@ -10,11 +10,6 @@ namespace Campaigns.Customers;
 /// <summary>Removes a person and keeps the pseudonym.</summary>
 internal static class Erasure
 {
-    private static readonly RowSource None = new(
-        "SELECT NULL::smallint AS channel, NULL::bytea AS lookup WHERE false",
-        new { }
-    );
-
     public static async Task<Result<Done>> RunAsync(
         NpgsqlConnection connection,
         Actor actor,
@@ -46,7 +41,7 @@ internal static class Erasure
                 new { key }
             )
         );
-        await shared.HoldAddressesAsync(None, addresses);
+        await shared.HoldAddressesAsync(RowSource.NoAddresses, addresses);
         await connection.ExecuteAsync(
             """
             DELETE FROM event WHERE customer_key = @key;
@@ -61,7 +56,7 @@ internal static class Erasure
             """,
             new { key, now = await BusinessClock.NowAsync(connection) }
         );
-        await shared.SettleAsync(None, addresses);
+        await shared.SettleAsync(RowSource.NoAddresses, addresses);
         await AuditLog.WriteAsync(
             connection,
             await BusinessClock.NowAsync(connection),

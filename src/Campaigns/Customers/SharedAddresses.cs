@@ -39,10 +39,14 @@ internal sealed class SharedAddresses(NpgsqlConnection connection, CancellationT
 
     /// <summary>No other transaction changes the addresses of these customers until this one ends.</summary>
     /// <param name="customers">A relation with a column <c>id</c>.</param>
-    public Task HoldCustomersAsync(RowSource customers) => ExecuteAsync(customers, HoldCustomersSql);
+    public async Task HoldCustomersAsync(RowSource customers)
+    {
+        await ExecuteAsync(customers, HoldCustomersSql);
+        await connection.ExecuteAsync("SELECT nextval('address_change')");
+    }
 
     /// <summary>No other transaction changes addresses of any customer, unless it, too, knows that its customers are its
-    /// own: the parts of one file.</summary>
+    /// own: the parts of one file. <c>address_change</c> tells them whether anybody else did before or after.</summary>
     public Task HoldAllCustomersAsync() =>
         connection.ExecuteAsync(
             $"SELECT pg_advisory_xact_lock_shared({CustomerClass}, g) FROM generate_series(0, {Stripes - 1}) AS g"
@@ -57,12 +61,6 @@ internal sealed class SharedAddresses(NpgsqlConnection connection, CancellationT
         parameters.AddDynamicParams(Parameters(left));
         return ExecuteAsync(new RowSource($"{joined.Sql} UNION ALL {Given}", parameters), HoldAddressesSql);
     }
-
-    /// <summary>The same of all addresses.</summary>
-    public Task HoldAllAddressesAsync() =>
-        connection.ExecuteAsync(
-            $"SELECT pg_advisory_xact_lock({AddressClass}, g) FROM generate_series(0, {Stripes - 1}) AS g"
-        );
 
     private Task<int> ExecuteAsync(RowSource rows, string sql) =>
         connection.ExecuteAsync(

@@ -1,4 +1,5 @@
 -- Written from the migrated database; do not edit.
+SEQUENCE address_change bigint START 1 INCREMENT 1
 SEQUENCE run_key_large integer START 1 INCREMENT 1
 SEQUENCE run_key_small integer START -1 INCREMENT -1
 SEQUENCE segment_list_key integer START 1 INCREMENT 1
@@ -329,6 +330,7 @@ TABLE import_batch
     rows bigint NOT NULL
     error_count bigint NOT NULL
     errors jsonb NOT NULL
+    address_change bigint
     finished_at timestamp with time zone
     CONSTRAINT import_batch_operation_id_key UNIQUE (operation_id)
     CONSTRAINT import_batch_pkey PRIMARY KEY (batch)

@@ -105,6 +105,30 @@ public sealed class ImportMergeTests
         );
     }
 
+    [Fact]
+    public async Task Addresses_that_others_take_while_a_file_is_merged_are_settled_too()
+    {
+        await using var bank = await TestBank.OpenAsync();
+        var import = await WithMappingAsync(bank, new ImportColumn { Column = "balance", To = ImportTarget.PushId });
+        await ReceiveAsync(import, "c-1,push-1\nc-2,push-2\n");
+        await using var connection = await bank.DataSource.OpenConnectionAsync();
+        await using (var held = await connection.BeginTransactionAsync())
+        {
+            await connection.ExecuteAsync("SELECT FROM import_part FOR UPDATE");
+            Assert.False(await Merger(bank, import).MergeNextAsync(default), "No part is free.");
+            await bank.PutAsync("late", Given.Profile(pushId: "push-2"));
+        }
+
+        Assert.True(await Merger(bank, import).MergeNextAsync(default));
+
+        Assert.Equal(
+            ["c-2"],
+            await connection.QueryAsync<string>(
+                "SELECT customer_id FROM customer JOIN contact USING (customer_key) WHERE shared = 4"
+            )
+        );
+    }
+
     private static string Rows(int count) => string.Concat(Enumerable.Range(0, count).Select(n => $"c-{n},{n}\n"));
 
     private static async Task<CustomerImport> WithMappingAsync(TestBank bank, ImportColumn? column = null)

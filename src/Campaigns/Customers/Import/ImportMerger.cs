@@ -59,7 +59,9 @@ internal sealed partial class ImportMerger(
             return await FinishAsync(batch, alreadyImported: true, cancellationToken);
         }
 
-        var lanes = Enumerable.Range(0, Lanes).Select(_ => MergePartsAsync(batch, cancellationToken));
+        var scope = ImportScope.FromJson(batch.Scope);
+        await SharedInFile.FindAsync(dataSource, batch.Number, scope.Channels, cancellationToken);
+        var lanes = Enumerable.Range(0, Lanes).Select(_ => MergePartsAsync(batch, scope, cancellationToken));
         var errors = await Task.WhenAll(lanes);
         return errors.OfType<Error>().FirstOrDefault() is { } error
             ? await CloseAsync(
@@ -106,9 +108,8 @@ internal sealed partial class ImportMerger(
 
     /// <summary>A lane: part after part, until none is free.</summary>
     /// <returns>Why the file cannot be merged; null when nothing is wrong.</returns>
-    private async Task<Error?> MergePartsAsync(Batch batch, CancellationToken cancellationToken)
+    private async Task<Error?> MergePartsAsync(Batch batch, ImportScope scope, CancellationToken cancellationToken)
     {
-        var scope = ImportScope.FromJson(batch.Scope);
         while (true)
         {
             var merged = await MergeOrRefuseAsync(batch, scope, cancellationToken);
@@ -181,13 +182,15 @@ internal sealed partial class ImportMerger(
         }
 
         // Parts probe by index, whatever the statistics of tables that were empty a moment ago say.
-        await connection.ExecuteAsync("SET LOCAL random_page_cost = 1.0; SET LOCAL jit = off");
+        await connection.ExecuteAsync(
+            "SET LOCAL random_page_cost = 1.0; SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0"
+        );
         var source = new RowSource(
             $"(SELECT * FROM {CustomerImport.Table(batch.Number)} WHERE ord BETWEEN @low AND @high)",
             new { low = part.Low, high = part.High }
         )
         {
-            PartOfFile = true,
+            Contested = SharedInFile.Table(batch.Number),
         };
         var clock = await BusinessClock.NowAsync(connection);
         var merged = await new CustomerMerge(connection, source, scope.Merge, clock, cancellationToken).RunAsync();
@@ -232,7 +235,13 @@ internal sealed partial class ImportMerger(
             );
         }
 
-        await RefreshStatisticsAsync(connection, batch, counts, cancellationToken);
+        if (!alreadyImported)
+        {
+            var scope = ImportScope.FromJson(batch.Scope);
+            await SharedInFile.SettleAsync(dataSource, batch.Number, scope.Channels, cancellationToken);
+            await RefreshStatisticsAsync(connection, scope, counts, cancellationToken);
+        }
+
         return await CloseAsync(
             batch,
             async (closing, now) =>
@@ -248,7 +257,7 @@ internal sealed partial class ImportMerger(
     // A plan that was made while the tables were empty would stay bad.
     private static async Task RefreshStatisticsAsync(
         NpgsqlConnection connection,
-        Batch batch,
+        ImportScope scope,
         Counts counts,
         CancellationToken cancellationToken
     )
@@ -259,7 +268,7 @@ internal sealed partial class ImportMerger(
             return;
         }
 
-        var fields = ImportScope.FromJson(batch.Scope).Fields.Keys.ToHashSet();
+        var fields = scope.Fields.Keys.ToHashSet();
         var catalogue = await Fields.LoadAsync(connection);
         await FieldStatistics.EnsureAsync(
             connection,
@@ -321,7 +330,9 @@ internal sealed partial class ImportMerger(
         );
         if (closed > 0)
         {
-            await connection.ExecuteAsync($"DROP TABLE IF EXISTS {CustomerImport.Table(batch.Number)}");
+            await connection.ExecuteAsync(
+                $"DROP TABLE IF EXISTS {CustomerImport.Table(batch.Number)}, {SharedInFile.Table(batch.Number)}"
+            );
             await end(connection, await BusinessClock.NowAsync(connection));
             await transaction.CommitAsync(cancellationToken);
         }

@@ -114,6 +114,10 @@ CREATE TABLE import_mapping (
     updated_at timestamptz NOT NULL
 );
 
+-- Drawn by each transaction that changes addresses, once it holds their customers; parts of files do not.
+CREATE SEQUENCE address_change;
+SELECT nextval('address_change'); -- the first leaves last_value as it was
+
 -- A file taken in whole. Its rows wait in an unlogged table of their own, import_rows_{batch}, until they are merged, part by
 -- part.
 CREATE TABLE import_batch (
@@ -125,6 +129,7 @@ CREATE TABLE import_batch (
     rows bigint NOT NULL,
     error_count bigint NOT NULL,
     errors jsonb NOT NULL,
+    address_change bigint,                -- when shared addresses were looked for
     finished_at timestamptz
 );
 CREATE INDEX import_batch_mapping ON import_batch (mapping_id, batch);
