@@ -79,11 +79,11 @@ internal static class PlanBenchmark
     private static async Task<double> FloorAsync(Bench bench, bool withTouchIndex)
     {
         await bench.ExecuteAsync(
-            "CREATE TABLE bare (LIKE decision); ALTER TABLE bare ADD PRIMARY KEY (run_key, customer_key, step)"
+            "CREATE TABLE bare (LIKE decision); ALTER TABLE bare ADD PRIMARY KEY (customer_key, step)"
         );
         if (withTouchIndex)
         {
-            await bench.ExecuteAsync("CREATE INDEX ON bare (run_key, wave, variant, customer_key) WHERE reason = 0");
+            await bench.ExecuteAsync("CREATE INDEX ON bare (wave, variant, customer_key) WHERE reason = 0");
         }
 
         await bench.ExecuteAsync("CHECKPOINT");
@@ -139,7 +139,7 @@ internal static class PlanBenchmark
             Variants = [new PlannedVariant(1, "a", 5_000), new PlannedVariant(2, "b", 10_000)],
             Templates = [],
             Goal = new Goal { Event = "opened", Window = TimeSpan.FromDays(14) },
-            Caps = new FrequencyCaps { PerDay = 2, PerWeek = 4 },
+            Caps = new FrequencyCaps { PerDay = 2, PerWeek = 5 },
             HoldoutBuckets = 1_000,
             HoldoutSalt = "bench:holdout",
             VariantSalt = "bench:variant",

@@ -230,7 +230,6 @@ TABLE decision
     reason smallint NOT NULL
     channel smallint
     variant smallint
-    CONSTRAINT decision_pkey PRIMARY KEY (run_key, customer_key, step)
 
 TABLE decision_reason
     reason smallint NOT NULL

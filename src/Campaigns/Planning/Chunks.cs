@@ -25,35 +25,43 @@ internal static class Chunks
 {
     private const int SlicesPerChunk = 4;
 
-    /// <summary>Reads where the chunks of a run begin and end. A chunk has at most the plan's size and a quarter.</summary>
-    public static async Task<IReadOnlyList<ChunkCut>> CutAsync(NpgsqlConnection connection, int runKey, RunPlan plan) =>
-        (
-            await connection.QueryAsync<ChunkCut>(
-                """
-                WITH slice AS (
-                    SELECT wave, channel, variant, customer_key / @width AS slice,
-                        min(customer_key) AS low_key, max(customer_key) AS high_key, count(*) AS touches
-                    FROM decision
-                    WHERE run_key = @runKey AND reason = 0
-                    GROUP BY 1, 2, 3, 4
-                ), numbered AS (
-                    SELECT *, (sum(touches) OVER (PARTITION BY wave, variant ORDER BY slice) - 1)::bigint / @size AS chunk
-                    FROM slice
+    /// <summary>Keys a slice.</summary>
+    public static long SliceWidth(RunPlan plan) => Math.Max(1, plan.ChunkSize / SlicesPerChunk);
+
+    /// <summary>Where the chunks of a run begin and end, in the order in which they open. A chunk has at most the plan's size
+    /// and a quarter.</summary>
+    public static IReadOnlyList<ChunkCut> Cut(
+        IEnumerable<DecisionSlice> slices,
+        RunPlan plan,
+        IReadOnlyDictionary<int, Wave> waves
+    ) =>
+        [
+            .. slices
+                .Where(slice => slice.Slice is not null)
+                .GroupBy(slice => (slice.Wave, slice.Channel, slice.Variant))
+                .SelectMany(group =>
+                    Cut([.. group.OrderBy(slice => slice.Slice)], plan.ChunkSize, waves[group.Key.Wave])
                 )
-                SELECT n.wave, n.channel, n.variant, min(low_key) AS low_key, max(high_key) AS high_key,
-                    sum(n.touches)::bigint AS touches, w.opens_at AS due_at
-                FROM numbered n JOIN wave w ON w.run_key = @runKey AND w.wave = n.wave
-                GROUP BY n.wave, n.channel, n.variant, n.chunk, w.opens_at
-                ORDER BY w.opens_at, n.wave, low_key
-                """,
-                new
-                {
-                    runKey,
-                    size = (long)plan.ChunkSize,
-                    width = Math.Max(1, (long)plan.ChunkSize / SlicesPerChunk),
-                }
-            )
-        ).AsList();
+                .OrderBy(chunk => chunk.DueAt)
+                .ThenBy(chunk => chunk.Wave)
+                .ThenBy(chunk => chunk.LowKey),
+        ];
+
+    private static IEnumerable<ChunkCut> Cut(IReadOnlyList<DecisionSlice> slices, int size, Wave wave)
+    {
+        var through = 0L;
+        return slices
+            .GroupBy(slice => ((through += slice.Customers) - 1) / size)
+            .Select(chunk => new ChunkCut(
+                wave.Number,
+                (short)wave.Channel,
+                chunk.First().Variant,
+                chunk.Min(slice => slice.LowKey),
+                chunk.Max(slice => slice.HighKey),
+                chunk.Sum(slice => slice.Customers),
+                wave.Opens.UtcDateTime
+            ));
+    }
 
     /// <summary>The waves of a run, by number.</summary>
     public static async Task<IReadOnlyDictionary<int, Wave>> WavesAsync(NpgsqlConnection connection, int runKey)

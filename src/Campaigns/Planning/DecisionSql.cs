@@ -20,7 +20,7 @@ internal static class DecisionSql
     /// <summary>Whether a gated customer is not in the top.</summary>
     public static string BehindTop => BehindCut("@top_score", "@top_key");
 
-    /// <summary>Who is in the audience, with what every gate needs: one row a customer.</summary>
+    /// <summary>Who is in the audience, with what the run's gates need: one row a customer.</summary>
     /// <param name="score">SQL of the number customers are ranked by; null where nobody is.</param>
     public static string Facts(
         RunPlan plan,
@@ -28,37 +28,45 @@ internal static class DecisionSql
         CompiledRule? exclude,
         string? score,
         bool earlierRuns
-    ) =>
-        $"""
-            SELECT k.customer_key, k.preferred_channels, k.birth_date, k.risk_rating, k.risk_rated_until, k.student,
-                k.personalisation_off, k.reachable, k.shared, k.opted_out, k.consented,
-                k.last_day, k.contacts, k.sms_contacts, k.wechat_contacts, k.app_contacts, k.month_contacts,
-                k.last_contact_at, r.waves, r.opens, r.days, r.months,
-                {exclude?.Condition ?? "false"} AS excluded,
-                {(earlierRuns ? Enrolled : "false")} AS enrolled,
-                {score ?? "NULL::numeric"} AS score,
+    )
+    {
+        var columns = new List<string>
+        {
+            "k.customer_key, k.preferred_channels, k.birth_date, k.reachable, k.shared, k.opted_out, k.consented, r.waves",
+            $"{(earlierRuns ? Enrolled : "false")} AS enrolled",
+            $"""
                 k.reachable & @channels & ~k.shared & coalesce(r.open_channels, 0::smallint)
                     {(plan.Purpose is Purpose.Marketing ? "& ~k.opted_out & k.consented" : "")} AS usable
+                """,
+        };
+        Add(exclude is not null, $"{exclude?.Condition} AS excluded");
+        Add(plan.ProductRisk is not null, "k.risk_rating, k.risk_rated_until");
+        Add(plan.ConsumerCredit, "k.student");
+        Add(plan.UsesProfiling, "k.personalisation_off");
+        Add(IsRanked(plan), $"{score ?? "NULL::numeric"} AS score");
+        Add(CountsWeeks(plan), "k.last_day, k.contacts, r.days");
+        Add(KeepsGap(plan), "k.last_contact_at, r.opens");
+        Add(CapsChannels(plan), $"({string.Join(" | ", ChannelCapsReached(plan))})::smallint AS capped");
+        return $"""
+            SELECT {string.Join(", ", columns)}
             FROM contact k
             JOIN customer c ON c.customer_key = k.customer_key AND c.customer_key >= @low AND c.customer_key < @high
             LEFT JOIN run_calendar r ON r.run_key = @run AND r.zone = k.zone AND r.slots = k.preferred_slots
             WHERE k.customer_key >= @low AND k.customer_key < @high AND NOT k.erased AND {include.Condition}
             """;
 
-    /// <summary>Adds the first gate before the ranking that fails (<c>early</c>, 0 for none) and the channel.</summary>
-    public static string Gated(RunPlan plan, string facts)
-    {
-        var person = string.Join(' ', PersonGates(plan).Select(gate => gate.When));
-        var channel = string.Join(' ', ChannelGates(plan).Select(gate => gate.When));
-        return Fence(
-            $"""
-            *,
-            (@choice::smallint[])[8 * preferred_channels + uncapped + 1] AS channel,
-            CASE {person} WHEN usable <> 0 THEN 0 ELSE CASE {channel} ELSE {(int)Reason.NoWindow} END END AS early
-            """,
-            Uncapped(plan, facts)
-        );
+        void Add(bool needed, string column)
+        {
+            if (needed)
+            {
+                columns.Add(column);
+            }
+        }
     }
+
+    /// <summary>Adds the first gate before the ranking that fails (<c>early</c>, 0 for none) and the channel, to the columns
+    /// that later gates need.</summary>
+    public static string Gated(RunPlan plan, string facts) => Gated(plan, facts, Later(plan));
 
     /// <summary>The decisions of the key range, in the order of the table's columns.</summary>
     public static string Decisions(RunPlan plan, string facts)
@@ -66,7 +74,7 @@ internal static class DecisionSql
         var rest = string.Join(' ', LateGates(plan).Select(gate => gate.When));
         var decided = Fence(
             $"customer_key, waves, channel, CASE WHEN early <> 0 THEN early {rest} ELSE 0 END AS early",
-            Weeks(plan, Gated(plan, facts))
+            Weeks(plan, Gated(plan, facts), Later(plan))
         );
         return ArmSql.Decisions(plan, decided);
     }
@@ -81,9 +89,46 @@ internal static class DecisionSql
                 CASE WHEN usable = 0 AND reachable & @channels & ~shared
                     {(plan.Purpose is Purpose.Marketing ? "& ~opted_out & consented" : "")} <> 0
                     THEN {(int)Reason.NoWindow} END], NULL)::smallint[] AS failing
-            FROM ({Weeks(plan, Gated(plan, facts))}) s
+            FROM ({Weeks(plan, Gated(plan, facts, "*"), "*")}) s
             """;
     }
+
+    private static string Gated(RunPlan plan, string facts, string carried)
+    {
+        var person = string.Join(' ', PersonGates(plan).Select(gate => gate.When));
+        var channel = string.Join(' ', ChannelGates(plan).Select(gate => gate.When));
+        // A channel whose own cap is reached gives way to the next; where all are, the customer keeps the first, capped.
+        var (uncapped, capped) = CapsChannels(plan)
+            ? (
+                "CASE WHEN usable & ~capped <> 0 THEN usable & ~capped ELSE usable END",
+                "usable & ~capped = 0 AS channels_capped,"
+            )
+            : ("usable", "");
+        return Fence(
+            $"""
+            {carried}, {capped} (@choice::smallint[])[8 * preferred_channels + {uncapped} + 1] AS channel,
+            CASE {person} WHEN usable <> 0 THEN 0 ELSE CASE {channel} ELSE {(int)Reason.NoWindow} END END AS early
+            """,
+            facts
+        );
+    }
+
+    // Every column less is a copy less at each of the fences that follow.
+    private static string Later(RunPlan plan) =>
+        "customer_key, waves"
+        + (IsRanked(plan) ? ", score" : "")
+        + (CountsWeeks(plan) ? ", last_day, contacts, days" : "")
+        + (KeepsGap(plan) ? ", last_contact_at, opens" : "");
+
+    private static bool IsRanked(RunPlan plan) => plan.Top is not null || plan.Budget.Count > 0;
+
+    private static bool CountsWeeks(RunPlan plan) =>
+        plan.Purpose is Purpose.Marketing && plan.Caps is not { PerDay: null, PerWeek: null };
+
+    private static bool KeepsGap(RunPlan plan) => plan.Purpose is Purpose.Marketing && plan.Caps.MinimumGap is not null;
+
+    private static bool CapsChannels(RunPlan plan) =>
+        plan.Purpose is Purpose.Marketing && ChannelCapsReached(plan).Any();
 
     private sealed record Gate(Reason Reason, string Fails)
     {
@@ -167,7 +212,7 @@ internal static class DecisionSql
     private static IEnumerable<string> CapsReached(RunPlan plan)
     {
         var caps = plan.Caps;
-        if (ChannelCapsReached(plan).Any())
+        if (CapsChannels(plan))
         {
             yield return "channels_capped";
         }
@@ -192,30 +237,16 @@ internal static class DecisionSql
         $"({Rank}, -customer_key) < (coalesce({score}, '-Infinity'::numeric), -{key})";
 
     // The contacts of the seven days up to the window's opening, for those who have come this far.
-    private static string Weeks(RunPlan plan, string gated)
+    private static string Weeks(RunPlan plan, string gated, string carried)
     {
-        if (plan.Purpose is Purpose.Servicing || plan.Caps is { PerDay: null, PerWeek: null })
+        if (!CountsWeeks(plan))
         {
             return gated;
         }
 
         var week = ContactCounters.ShiftedTo("days[channel]", "contacts");
-        return Fence($"*, CASE WHEN early = 0 THEN {week} END AS week", gated);
-    }
-
-    // A channel whose own cap is reached gives way to the next; where all are, the customer keeps the first, capped.
-    private static string Uncapped(RunPlan plan, string facts)
-    {
-        var capped = plan.Purpose is Purpose.Marketing ? ChannelCapsReached(plan).ToList() : [];
-        return capped.Count == 0
-            ? Fence("*, usable AS uncapped", facts)
-            : Fence(
-                """
-                *, usable & ~capped = 0 AS channels_capped,
-                CASE WHEN usable & ~capped <> 0 THEN usable & ~capped ELSE usable END AS uncapped
-                """,
-                Fence($"*, ({string.Join(" | ", capped)})::smallint AS capped", facts)
-            );
+        var all = carried == "*" ? "*" : $"{carried}, channel, early{(CapsChannels(plan) ? ", channels_capped" : "")}";
+        return Fence($"{all}, CASE WHEN early = 0 THEN {week} END AS week", gated);
     }
 
     private static IEnumerable<string> ChannelCapsReached(RunPlan plan)

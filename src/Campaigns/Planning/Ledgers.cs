@@ -133,6 +133,19 @@ public sealed class Ledgers(NpgsqlDataSource dataSource)
             plan
         );
 
+    internal static IReadOnlyList<LedgerRow> Rows(IEnumerable<DecisionSlice> slices) =>
+        [
+            .. slices
+                .GroupBy(slice => (slice.Reason, slice.Channel, slice.Variant, slice.Wave))
+                .Select(group => new LedgerRow(
+                    group.Key.Reason,
+                    group.Key.Channel,
+                    group.Key.Variant,
+                    group.Key.Wave,
+                    group.Sum(slice => slice.Customers)
+                )),
+        ];
+
     internal static Ledger Of(IReadOnlyList<LedgerRow> rows, RunPlan plan)
     {
         long Of(Reason reason) => rows.Where(row => row.Reason == (short)reason).Sum(row => row.Customers);

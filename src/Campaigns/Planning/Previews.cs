@@ -88,7 +88,8 @@ public sealed class Previews(
         }
 
         await DecideAsync(connection, run, progress, cancellationToken);
-        var counts = await RunCompletion.CountAsync(connection, run.RunKey, RunTable.Name(run.RunKey));
+        var slices = await DecisionSlice.CountAsync(connection, run.RunKey, long.MaxValue, cancellationToken);
+        var counts = Ledgers.Rows(slices);
         await RunCompletion.StoreCountsAsync(connection, run.RunKey, counts);
         var ledger = Ledgers.Of(counts, run.Plan);
         return new Preview

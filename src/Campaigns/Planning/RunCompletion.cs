@@ -21,12 +21,14 @@ public sealed class RunCompletion(NpgsqlDataSource dataSource)
                 return false;
             }
 
+            var plan = run.ReadPlan();
+            var counting = CountAsync(runKey, Chunks.SliceWidth(plan), cancellationToken);
             if (RunTable.IsLarge(runKey) && !await RunTable.IsAttachedAsync(connection, runKey))
             {
                 await RunTable.AttachAsync(dataSource, runKey, cancellationToken);
             }
 
-            await PublishAsync(connection, run, cancellationToken);
+            await PublishAsync(connection, run, plan, await counting, cancellationToken);
             return true;
         }
         finally
@@ -38,16 +40,19 @@ public sealed class RunCompletion(NpgsqlDataSource dataSource)
         }
     }
 
-    private static async Task PublishAsync(NpgsqlConnection connection, RunRow run, CancellationToken cancellationToken)
+    private static async Task PublishAsync(
+        NpgsqlConnection connection,
+        RunRow run,
+        RunPlan plan,
+        IReadOnlyList<DecisionSlice> slices,
+        CancellationToken cancellationToken
+    )
     {
-        var plan = run.ReadPlan();
-        // Read first: PostgreSQL uses no parallel workers in a statement that writes.
-        var ledger = await CountAsync(connection, run.RunKey, RunTable.Name(run.RunKey));
-        var cut = await Chunks.CutAsync(connection, run.RunKey, plan);
-        var chunks = Pace.Spread(cut, plan.PacePerHour, await Chunks.WavesAsync(connection, run.RunKey));
+        var waves = await Chunks.WavesAsync(connection, run.RunKey);
+        var chunks = Pace.Spread(Chunks.Cut(slices, plan, waves), plan.PacePerHour, waves);
 
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        await StoreCountsAsync(connection, run.RunKey, ledger);
+        await StoreCountsAsync(connection, run.RunKey, Ledgers.Rows(slices));
         await Chunks.StoreAsync(connection, run.RunKey, chunks, cancellationToken);
         await connection.ExecuteAsync(
             """
@@ -96,16 +101,13 @@ public sealed class RunCompletion(NpgsqlDataSource dataSource)
         );
     }
 
-    internal static async Task<List<LedgerRow>> CountAsync(NpgsqlConnection connection, int runKey, string table) =>
-        (
-            await connection.QueryAsync<LedgerRow>(
-                $"""
-                SELECT reason, coalesce(channel, 0::smallint) AS channel, coalesce(variant, 0::smallint) AS variant,
-                    coalesce(wave, 0) AS wave, count(*) AS customers
-                FROM {table} WHERE run_key = @runKey
-                GROUP BY 1, 2, 3, 4
-                """,
-                new { runKey }
-            )
-        ).AsList();
+    private async Task<IReadOnlyList<DecisionSlice>> CountAsync(
+        int runKey,
+        long sliceWidth,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return await DecisionSlice.CountAsync(connection, runKey, sliceWidth, cancellationToken);
+    }
 }

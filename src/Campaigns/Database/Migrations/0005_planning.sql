@@ -96,10 +96,11 @@ CREATE TABLE decision (
     step smallint NOT NULL,
     reason smallint NOT NULL,
     channel smallint,
-    variant smallint,
-    PRIMARY KEY (run_key, customer_key, step)
+    variant smallint
 ) PARTITION BY RANGE (run_key);
-CREATE TABLE decision_small PARTITION OF decision FOR VALUES FROM (MINVALUE) TO (0);
+-- Small runs share a partition; each large run has one of its own, whose indexes need not name the run.
+CREATE TABLE decision_small PARTITION OF decision (PRIMARY KEY (run_key, customer_key, step))
+    FOR VALUES FROM (MINVALUE) TO (0);
 CREATE INDEX decision_small_touch ON decision_small (run_key, wave, variant, customer_key) WHERE reason = 0;
 
 -- The counts of a planned run, made once: its decisions never change.
