@@ -160,6 +160,7 @@ TABLE consent
 
 TABLE contact
     customer_key bigint NOT NULL
+    key_hash bigint NOT NULL DEFAULT mix32(((customer_key # (customer_key >> 32)) & '4294967295'::bigint))
     last_contact_at timestamp with time zone
     birth_date date
     risk_rated_until date
@@ -653,6 +654,17 @@ BEGIN
     RETURN NEW;
 END
 $function$
+
+CREATE OR REPLACE FUNCTION public.mix32(x bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE STRICT
+AS $function$
+BEGIN
+    x := ((x >> 16) # x) * 73244475 & 4294967295;
+    x := ((x >> 16) # x) * 73244475 & 4294967295;
+    RETURN (x >> 16) # x;
+END $function$
 
 CREATE OR REPLACE FUNCTION public.touch_state(run integer, customer bigint DEFAULT NULL::bigint)
  RETURNS TABLE(customer_key bigint, state text, reason smallint)

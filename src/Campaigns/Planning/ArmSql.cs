@@ -6,10 +6,13 @@ internal static class ArmSql
 {
     private const string Columns = "customer_key, waves, channel, early";
 
+    /// <summary>The columns that <see cref="Decisions"/> takes.</summary>
+    public const string Needed = Columns + ", key_hash";
+
     // Whoever got past the window gate has a channel and a window, held out or suppressed later as well.
     private static readonly string PastWindow = $"reason = 0 OR reason > {(int)Reason.NoWindow}";
 
-    /// <param name="decided">Rows of <c>customer_key, waves, channel, early</c>.</param>
+    /// <param name="decided">Rows of <see cref="Needed"/>.</param>
     public static string Decisions(RunPlan plan, string decided)
     {
         var arms = Arms(plan).ToList();
@@ -54,8 +57,8 @@ internal static class ArmSql
     // Only those who passed everything are hashed: null costs next to nothing in the rounds of the others.
     private static string Hashed(List<Arm> arms, string decided)
     {
-        var keyed = $"(SELECT {Columns}, CASE WHEN early = 0 THEN customer_key END AS arm_key FROM ({decided}) s)";
-        return Assignment.BucketsSql(keyed, "arm_key", [.. arms.Select(arm => (arm.Bucket, arm.Salt))]);
+        var keyed = $"(SELECT {Columns}, CASE WHEN early = 0 THEN key_hash END AS arm_hash FROM ({decided}) s)";
+        return Assignment.BucketsSql(keyed, "arm_hash", [.. arms.Select(arm => (arm.Bucket, arm.Salt))]);
     }
 
     private static string VariantNumber(RunPlan plan)

@@ -50,40 +50,26 @@ public static class Assignment
         return bounds;
     }
 
-    /// <summary>The bucket as one SQL expression. For one salt in a small statement; over many rows or for several salts
-    /// <see cref="BucketsSql"/> is two to three times as fast.</summary>
-    /// <param name="key">A bigint expression, such as <c>d.customer_key</c>.</param>
-    /// <param name="salt">A parameter or expression with the value of <see cref="Salt32"/>.</param>
-    public static string BucketSql(string key, string salt) =>
-        $"""
-            (SELECT {LastHalf("h.mix")}
-             FROM (SELECT {FirstHalf("g.mix", salt)} AS mix
-                   FROM (SELECT {Round(Round("f.mix"))} AS mix
-                         FROM (SELECT {Fold(key)} AS mix OFFSET 0) f OFFSET 0) g OFFSET 0) h)
-            """;
-
     /// <summary>A derived table (without parentheses) with every column of the source and one bucket a salt, in the
     /// source's order.</summary>
     /// <remarks>
     /// Each value is used twice by the next round, so without the <c>OFFSET 0</c> the planner would flatten the layers
-    /// and compute 64 times as much. Seconds for a million rows above the bare scan, one, two, three salts, PostgreSQL
-    /// 15: this form 0.30, 0.44, 0.62; <see cref="BucketSql"/> 0.5, 1.0, 1.6; PL/pgSQL function 0.8 a salt; flattened
-    /// 3.8 a salt.
+    /// and compute many times as much. The half that no salt changes is <c>contact.key_hash</c>.
     /// </remarks>
-    /// <param name="source">A table, or a query in parentheses; it must not have columns named <c>mix</c>, <c>mixed</c>
-    /// or as a bucket.</param>
-    /// <param name="key">The key's column, such as <c>customer_key</c>.</param>
+    /// <param name="source">A table, or a query in parentheses; it must not have columns named as a bucket.</param>
+    /// <param name="keyHash">The column with <c>key_hash</c>.</param>
     /// <param name="buckets">The column each bucket gets, and the parameter with the value of <see cref="Salt32"/>.</param>
-    public static string BucketsSql(string source, string key, params (string Column, string Salt)[] buckets)
+    public static string BucketsSql(string source, string keyHash, params (string Column, string Salt)[] buckets)
     {
-        var halves = string.Join(", ", buckets.Select(b => $"{FirstHalf("s.mixed", b.Salt)} AS {b.Column}_mix"));
-        var wholes = string.Join(", ", buckets.Select(b => $"{LastHalf($"s.{b.Column}_mix")} AS {b.Column}"));
-        return $"""
-            SELECT s.*, {wholes}
-            FROM (SELECT s.*, {halves}
-                  FROM (SELECT s.*, {Round(Round("s.mix"))} AS mixed
-                        FROM (SELECT s.*, {Fold($"s.{key}")} AS mix FROM {source} s OFFSET 0) s OFFSET 0) s OFFSET 0) s
-            """;
+        var halves = string.Join(
+            ", ",
+            buckets.Select(b => $"{Round($"(s.{keyHash} # ({b.Salt})::bigint)")} AS {b.Column}_mix")
+        );
+        var wholes = string.Join(
+            ", ",
+            buckets.Select(b => $"({Xor(Round($"s.{b.Column}_mix"))} % {Buckets})::integer AS {b.Column}")
+        );
+        return $"SELECT s.*, {wholes} FROM (SELECT s.*, {halves} FROM {source} s OFFSET 0) s";
     }
 
     private static uint Mix32(uint x)
@@ -93,13 +79,7 @@ public static class Assignment
         return (x >> 16) ^ x;
     }
 
-    private static string Fold(string key) => $"({key} # ({key} >> 32)) & 4294967295";
-
     private static string Round(string x) => $"({Xor(x)} * 73244475 & 4294967295)";
 
     private static string Xor(string x) => $"(({x} >> 16) # {x})";
-
-    private static string FirstHalf(string mixed, string salt) => Round($"({Xor(mixed)} # ({salt})::bigint)");
-
-    private static string LastHalf(string mix) => $"({Xor(Round(mix))} % {Buckets})::integer";
 }

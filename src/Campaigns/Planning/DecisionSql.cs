@@ -32,7 +32,7 @@ internal static class DecisionSql
     {
         var columns = new List<string>
         {
-            "k.customer_key, k.preferred_channels, k.birth_date, k.reachable, k.shared, k.opted_out, k.consented, r.waves",
+            "k.customer_key, k.key_hash, k.preferred_channels, k.birth_date, k.reachable, k.shared, k.opted_out, k.consented, r.waves",
             $"{(earlierRuns ? Enrolled : "false")} AS enrolled",
             $"""
                 k.reachable & @channels & ~k.shared & coalesce(r.open_channels, 0::smallint)
@@ -73,7 +73,7 @@ internal static class DecisionSql
     {
         var rest = string.Join(' ', LateGates(plan).Select(gate => gate.When));
         var decided = Fence(
-            $"customer_key, waves, channel, CASE WHEN early <> 0 THEN early {rest} ELSE 0 END AS early",
+            $"customer_key, key_hash, waves, channel, CASE WHEN early <> 0 THEN early {rest} ELSE 0 END AS early",
             Weeks(plan, Gated(plan, facts), Later(plan))
         );
         return ArmSql.Decisions(plan, decided);
@@ -115,7 +115,7 @@ internal static class DecisionSql
 
     // Every column less is a copy less at each of the fences that follow.
     private static string Later(RunPlan plan) =>
-        "customer_key, waves"
+        "customer_key, key_hash, waves"
         + (IsRanked(plan) ? ", score" : "")
         + (CountsWeeks(plan) ? ", last_day, contacts, days" : "")
         + (KeepsGap(plan) ? ", last_contact_at, opens" : "");

@@ -27,10 +27,19 @@ CREATE TABLE customer (
     updated_at timestamptz NOT NULL
 );
 
+-- The half of a customer's arm that no salt changes; the rest is in the planning statement.
+CREATE FUNCTION mix32(x bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    x := ((x >> 16) # x) * 73244475 & 4294967295;
+    x := ((x >> 16) # x) * 73244475 & 4294967295;
+    RETURN (x >> 16) # x;
+END $$;
+
 -- What planning and the attempt must know together: one narrow row for every customer from ingest on. Sets of channels
 -- are bit (channel - 1). Contacts are seven nibbles, a local day each, the newest lowest, as of last_day.
 CREATE TABLE contact (
     customer_key bigint PRIMARY KEY,
+    key_hash bigint NOT NULL GENERATED ALWAYS AS (mix32((customer_key # (customer_key >> 32)) & 4294967295)) STORED,
     last_contact_at timestamptz,
     birth_date date,
     risk_rated_until date,
