@@ -5,11 +5,17 @@ namespace Campaigns.Dispatch;
 /// <summary>Failures of the database that pass: a cut connection, a restart, a deadlock.</summary>
 internal static class Transient
 {
+    // Npgsql has no name for it: the server ended a transaction in which we slept.
+    private const string IdleInTransactionSessionTimeout = "25P03";
+
     internal static bool Is(Exception failure) =>
         failure switch
         {
             PostgresException postgres => postgres.IsTransient
-                || postgres.SqlState is PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown,
+                || postgres.SqlState
+                    is PostgresErrorCodes.AdminShutdown
+                        or PostgresErrorCodes.CrashShutdown
+                        or IdleInTransactionSessionTimeout,
             NpgsqlException or TimeoutException or System.IO.IOException => true,
             _ => false,
         };
