@@ -47,7 +47,13 @@ internal sealed class Runner(World world, Options options)
     {
         var since = Stopwatch.GetTimestamp();
         await using var scene = await world.SceneAsync(scenario.Id);
-        var play = new Play(scene, options.Whole, options.Seed);
+        var play = new Play(
+            scene,
+            plant is not null ? Amount.Once
+                : options.Whole ? Amount.Whole
+                : Amount.Brief,
+            options.Seed
+        );
         try
         {
             if (plant is not null)

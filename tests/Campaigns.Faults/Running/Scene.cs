@@ -166,7 +166,7 @@ internal sealed class Scene : IAsyncDisposable
     }
 
     /// <summary>Waits until every campaign's run is closed.</summary>
-    public Task ClosedAsync(int seconds = 90) =>
+    public Task ClosedAsync(int seconds = 180) =>
         Wait.UntilAsync(
             () =>
                 AskAsync<bool>(
@@ -178,7 +178,7 @@ internal sealed class Scene : IAsyncDisposable
         );
 
     /// <summary>Waits until the provider has been asked for so many items.</summary>
-    public Task SentAsync(int items, int seconds = 60) =>
+    public Task SentAsync(int items, int seconds = 120) =>
         Wait.UntilAsync(
             async () => await ProviderView.LinesAsync(Provider) >= items,
             $"{items} items are sent",

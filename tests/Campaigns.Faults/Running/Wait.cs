@@ -13,7 +13,7 @@ internal static class Wait
     /// <summary>Asks until the answer is yes.</summary>
     /// <returns>How long it took.</returns>
     /// <exception cref="StuckException">It was not by the deadline.</exception>
-    public static async Task<TimeSpan> UntilAsync(Func<Task<bool>> condition, string what, int seconds = 60)
+    public static async Task<TimeSpan> UntilAsync(Func<Task<bool>> condition, string what, int seconds = 120)
     {
         var since = Stopwatch.GetTimestamp();
         while (!await condition())

@@ -93,7 +93,7 @@ internal static class Answers
         var scene = play.Scene;
         await scene.BehaveAsync([Play.Rule("sms", Act.Partial) with { Failed = 3, Absent = 1 }]);
         await scene.StartAsync(settings: new Dictionary<string, string> { ["Channels:sms:MaxBatch"] = "100" });
-        await scene.LaunchAsync(new CampaignSpec("partial") { Audience = play.Times(600, 2_000) });
+        await scene.LaunchAsync(new CampaignSpec("partial") { Audience = play.Size(600, 2_000) });
         await scene.ClosedAsync();
         var ledger = await ProviderView.LedgerAsync(scene.Provider);
         var requests = ledger.Select(line => line.RequestKey).Distinct().Count();
@@ -125,7 +125,7 @@ internal static class Answers
             }
         );
         await scene.StartAsync();
-        await scene.LaunchAsync(new CampaignSpec("receipts") { Audience = play.Times(600, 2_000) });
+        await scene.LaunchAsync(new CampaignSpec("receipts") { Audience = play.Size(600, 2_000) });
         await scene.ClosedAsync();
         // The late ones come once more when the run is long closed.
         await scene.Provider.FlushAsync(CancellationToken.None);
@@ -143,7 +143,7 @@ internal static class Answers
         var scene = play.Scene;
         await scene.BehaveAsync(receipts: AtOnce with { BeforeAnswer = true }, latencyMs: 200);
         await scene.StartAsync();
-        await scene.LaunchAsync(new CampaignSpec("early") { Audience = play.Times(400, 2_000) });
+        await scene.LaunchAsync(new CampaignSpec("early") { Audience = play.Size(400, 2_000) });
         await scene.ClosedAsync();
         await Wait.UntilAsync(
             async () =>
@@ -178,7 +178,7 @@ internal static class Answers
             play.Fault("refusal", refusing.Count);
             await Wait.HoldsAsync(
                 async () => await ProviderView.LinesAsync(scene.Provider) == before,
-                TimeSpan.FromSeconds(play.Times(2, 10))
+                TimeSpan.FromSeconds(play.Size(2, 10))
             );
             var late = (await ProviderView.LedgerAsync(scene.Provider)).Count(line => line.Real > paused);
             play.Must(late == 0, "I6", $"{late} items were sent after the pause had been answered");
@@ -195,7 +195,7 @@ internal static class Answers
     {
         var scene = play.Scene;
         await scene.StartAsync();
-        await scene.LaunchAsync(new CampaignSpec("poison") { Audience = play.Times(600, 2_000), Template = "poison" });
+        await scene.LaunchAsync(new CampaignSpec("poison") { Audience = play.Size(600, 2_000), Template = "poison" });
         await scene.ClosedAsync();
         var ledger = await ProviderView.LedgerAsync(scene.Provider);
         var poisoned = ledger.Count(line =>

@@ -44,13 +44,13 @@ internal static class Cuts
         await using var gate = await Gate.BuildAsync(scene.Sql, "INSERT ON attempt");
         await scene.BehaveAsync(latencyMs: 250);
         await scene.StartAsync(settings: new Dictionary<string, string> { ["Channels:sms:Concurrency"] = "1" });
-        await scene.LaunchAsync(new CampaignSpec("zombie") { Audience = play.Times(1_000, 2_000) });
+        await scene.LaunchAsync(new CampaignSpec("zombie") { Audience = play.Size(1_000, 2_000) });
         var taken = new List<TimeSpan>();
         for (var stop = 0; stop < play.Times(2, 4); stop++)
         {
             await scene.SentAsync((int)await ProviderView.LinesAsync(scene.Provider) + 20);
             var zombie = stop % 2 == 0 ? await OnTheWireAsync(play) : await InTransactionAsync(play, gate);
-            taken.Add(await play.TakenOverAsync(zombie, DateTimeOffset.UtcNow, seconds: 30));
+            taken.Add(await play.TakenOverAsync(zombie, DateTimeOffset.UtcNow));
             // It wakes while its heir is in the middle of the chunk.
             await scene.SentAsync((int)await ProviderView.LinesAsync(scene.Provider) + 20);
             zombie.Continue();
@@ -130,7 +130,7 @@ internal static class Cuts
         var scene = play.Scene;
         await scene.BehaveAsync(latencyMs: 150);
         await scene.StartAsync();
-        await scene.LaunchAsync(new CampaignSpec("crash") { Audience = play.Times(1_000, 3_000), Variants = 2 });
+        await scene.LaunchAsync(new CampaignSpec("crash") { Audience = play.Size(1_000, 3_000), Variants = 2 });
         using var enough = new CancellationTokenSource();
         var client = scene.Journal.PostEventsAsync(scene.Api, scene.Key("backend"), "crash", 400, enough.Token);
         var back = new List<TimeSpan>();
@@ -199,16 +199,19 @@ internal static class Cuts
             await QuartzTables.WipeAsync(scene.Sql);
             play.Fault("engine wiped");
             var since = Stopwatch.GetTimestamp();
-            // The lanes that run have no jobs any more; they die too, so that only the sweep is left.
-            await play.KillAsync(await play.HolderAsync());
+            // With them go the lanes that run, so that only the sweep is left.
+            foreach (var worker in scene.Nodes.Where(node => !node.HasExited && node.Address != scene.Api).ToList())
+            {
+                await play.KillAsync(worker);
+            }
+
             var before = await ProviderView.LinesAsync(scene.Provider);
-            var fresh = scene.WorkerAsync();
+            await Task.WhenAll(scene.WorkerAsync(), scene.WorkerAsync());
             await scene.SentAsync((int)before + 1);
             stalls.Add(Stopwatch.GetElapsedTime(since));
-            await fresh;
         }
 
         await scene.ClosedAsync();
-        play.Figure($"stalled {Play.Median(stalls)}");
+        play.Figure($"stalled {Play.Median(stalls)}, two nodes' start among it");
     }
 }

@@ -11,14 +11,20 @@ namespace Campaigns.Faults.Scenarios;
 /// <param name="Title">What is done to the product.</param>
 internal sealed record Scenario(string Id, string Title, Func<Play, Task> PlayAsync);
 
+/// <summary>How often a fault is caused: until it shows, so often that a set stays short, or as the list asks.</summary>
+internal enum Amount
+{
+    Once,
+    Brief,
+    Whole,
+}
+
 /// <summary>A scenario being played: what was done, what was measured, what was found.</summary>
-/// <param name="whole">Whether as often as the list asks, or only so often that the short set stays short.</param>
-internal sealed class Play(Scene scene, bool whole, int seed)
+internal sealed class Play(Scene scene, Amount amount, int seed)
 {
     private readonly Dictionary<string, int> _faults = [];
 
     public Scene Scene => scene;
-    public bool Whole => whole;
     public int Seed => seed;
     public IReadOnlyDictionary<string, int> Faults => _faults;
     public List<string> Figures { get; } = [];
@@ -28,8 +34,17 @@ internal sealed class Play(Scene scene, bool whole, int seed)
 
     public void Figure(FormattableString figure) => Figures.Add(figure.ToString(CultureInfo.InvariantCulture));
 
-    /// <summary>How often, in the short set and in the whole one.</summary>
-    public int Times(int brief, int often) => whole ? often : brief;
+    /// <summary>How often.</summary>
+    public int Times(int brief, int often) =>
+        amount switch
+        {
+            Amount.Once => Math.Min(1, brief),
+            Amount.Brief => brief,
+            _ => often,
+        };
+
+    /// <summary>How many, where one is no use.</summary>
+    public int Size(int brief, int whole) => amount == Amount.Whole ? whole : brief;
 
     public void Must(bool holds, string invariant, string otherwise)
     {
