@@ -46,8 +46,22 @@ internal static class QuartzTables
         );
     }
 
-    /// <summary>Empties them all.</summary>
+    /// <summary>Empties them all, under nodes that use them: of the two, the server may choose us to give way.</summary>
     public static async Task WipeAsync(NpgsqlDataSource sql)
+    {
+        for (var tries = 1; ; tries++)
+        {
+            try
+            {
+                await WipeOnceAsync(sql);
+                return;
+            }
+            catch (PostgresException failure)
+                when (failure.SqlState == PostgresErrorCodes.DeadlockDetected && tries < 10) { }
+        }
+    }
+
+    private static async Task WipeOnceAsync(NpgsqlDataSource sql)
     {
         await using var connection = await sql.OpenConnectionAsync();
         var tables = await connection.QueryAsync<string>(

@@ -189,13 +189,13 @@ internal static class Cuts
     private static async Task WipeAsync(Play play)
     {
         var scene = play.Scene;
-        await scene.BehaveAsync(latencyMs: 200);
-        await scene.StartAsync();
-        await scene.LaunchAsync(new CampaignSpec("wipe") { Audience = 1_000, Variants = 4 });
+        await scene.BehaveAsync(latencyMs: 400);
+        await scene.StartAsync(settings: new Dictionary<string, string> { ["Channels:sms:Concurrency"] = "1" });
+        await scene.LaunchAsync(new CampaignSpec("wipe") { Audience = 2_000, Variants = 4 });
         var stalls = new List<TimeSpan>();
         for (var wipe = 0; wipe < play.Times(1, 3); wipe++)
         {
-            await scene.SentAsync((int)await ProviderView.LinesAsync(scene.Provider) + 50);
+            await scene.SentAsync((int)await ProviderView.LinesAsync(scene.Provider) + 20);
             await QuartzTables.WipeAsync(scene.Sql);
             play.Fault("engine wiped");
             var since = Stopwatch.GetTimestamp();
