@@ -46,7 +46,7 @@ public sealed class AssignmentTests
     [Fact]
     public async Task SQL_puts_every_customer_into_the_same_bucket()
     {
-        await using var database = await Databases.CreateEmptyAsync();
+        await using var database = await Databases.CreateAsync();
         await using var connection = await database.DataSource.OpenConnectionAsync();
         var random = new Random(20260214);
         long[] keys =
