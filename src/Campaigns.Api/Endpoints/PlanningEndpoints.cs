@@ -75,15 +75,17 @@ internal static class PlanningEndpoints
                 async (
                     string campaignId,
                     string customerId,
+                    HttpRequest request,
                     Explanations module,
                     CancellationToken cancellationToken
-                ) => (await module.OfAsync(campaignId, customerId, cancellationToken)).ToHttp()
+                ) => (await module.OfAsync(campaignId, customerId, Languages.Of(request), cancellationToken)).ToHttp()
             )
             .RequireStaff()
             .WithName("explainDecision")
             .WithSummary("Explain what a launch would decide for a customer")
             .WithDescription(
-                "All rules that fail, not just the first, and the earliest instant at which the hours allow a touch."
+                "All rules that fail, not just the first, also in the words of Accept-Language (en, zh), and the earliest instant "
+                    + "at which the hours allow a touch."
             );
     }
 }

@@ -91,7 +91,7 @@ internal static class SegmentEndpoints
                     CancellationToken cancellationToken
                 ) =>
                     (await module.GetAsync(segmentId, version, cancellationToken))
-                        .Map(segment => ToResponse(segment, Language(request)))
+                        .Map(segment => ToResponse(segment, Languages.Of(request)))
                         .ToHttp(segment => segment.Version)
             )
             .RequireRole(Role.Marketer, Role.Approver, Role.Operator, Role.Analyst)
@@ -105,7 +105,7 @@ internal static class SegmentEndpoints
                 async (Paging paging, HttpRequest request, SegmentStore module, CancellationToken cancellationToken) =>
                 {
                     var rows = await module.ListAsync(paging.After, paging.Limit + 1, cancellationToken);
-                    var language = Language(request);
+                    var language = Languages.Of(request);
                     return paging.Page([.. rows.Select(row => ToResponse(row, language))], segment => segment.Id);
                 }
             )
@@ -193,7 +193,7 @@ internal static class SegmentEndpoints
                             version,
                             customerId,
                             asOf.Instant,
-                            Language(request),
+                            Languages.Of(request),
                             cancellationToken
                         )
                     ).ToHttp()
@@ -218,7 +218,7 @@ internal static class SegmentEndpoints
     {
         var draft = new SegmentDraft(segment.Name, segment.Rule);
         var saved = await module.PutAsync(actor, segmentId, draft, ifMatch.Version, cancellationToken);
-        var answer = saved.Map(change => ToResponse(change.Segment, Language(request)));
+        var answer = saved.Map(change => ToResponse(change.Segment, Languages.Of(request)));
         return saved.TryGet(out var done, out _) && done.Created
             ? answer.ToCreated(made => $"/v1/segments/{made.Id}", made => made.Version)
             : answer.ToHttp(made => made.Version);
@@ -288,14 +288,4 @@ internal static class SegmentEndpoints
             segment.CreatedBy,
             segment.CreatedAt
         );
-
-    private static RuleLanguage Language(HttpRequest request) =>
-        request
-            .GetTypedHeaders()
-            .AcceptLanguage.OrderByDescending(language => language.Quality ?? 1)
-            .Select(language => language.Value.Value)
-            .FirstOrDefault()
-            ?.StartsWith("zh", StringComparison.OrdinalIgnoreCase) == true
-            ? RuleLanguage.Chinese
-            : RuleLanguage.English;
 }

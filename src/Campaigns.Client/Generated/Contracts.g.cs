@@ -1214,6 +1214,10 @@ public sealed record Explanation
     [JsonPropertyName("failing"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Failing { get; init; }
 
+    /// <summary>What each of these says, in their order; where none fails, what the decision says.</summary>
+    [JsonPropertyName("words"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Words { get; init; }
+
     [JsonPropertyName("channel"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public Channel? Channel { get; init; }
 

@@ -48,9 +48,9 @@ public interface ICampaignsApi
     [Delete("/v1/customers/{id}")]
     Task EraseCustomerAsync(string id, CancellationToken cancellationToken = default);
 
-    /// <summary>Explain what a launch would decide for a customer. All rules that fail, not just the first, and
-    /// the earliest instant at which the hours allow a touch. Open to: marketer, approver, operator, analyst,
-    /// admin.</summary>
+    /// <summary>Explain what a launch would decide for a customer. All rules that fail, not just the first, also
+    /// in the words of Accept-Language (en, zh), and the earliest instant at which the hours allow a touch. Open
+    /// to: marketer, approver, operator, analyst, admin.</summary>
     [Headers("Accept: application/json")]
     [Get("/v1/campaigns/{campaignId}/explain/{customerId}")]
     Task<Explanation> ExplainDecisionAsync(string campaignId, string customerId, CancellationToken cancellationToken = default);

@@ -26,6 +26,9 @@ public sealed record Explanation
 
     /// <summary>All rules that fail, in their order; not just the first.</summary>
     public IReadOnlyList<string> Failing { get; init; } = [];
+
+    /// <summary>What each of these says, in their order; where none fails, what the decision says.</summary>
+    public IReadOnlyList<string> Words { get; init; } = [];
     public Channel? Channel { get; init; }
 
     /// <summary>Name of the variant; null for who gets no touch.</summary>
@@ -41,10 +44,12 @@ public sealed record Explanation
 public sealed class Explanations(NpgsqlDataSource dataSource, CampaignBinding binding, SegmentStore segments)
 {
     /// <summary>Explains the newest version of a campaign for a customer.</summary>
+    /// <param name="language">Of the words.</param>
     /// <returns>404 for either; 422 as submitting would.</returns>
     public async Task<Result<Explanation>> OfAsync(
         string campaignId,
         string customerId,
+        RuleLanguage language,
         CancellationToken cancellationToken
     )
     {
@@ -83,7 +88,11 @@ public sealed class Explanations(NpgsqlDataSource dataSource, CampaignBinding bi
             {
                 InAudience = true,
                 Decision = ((Reason)decision.Reason).Name(),
-                Failing = [.. decision.Failing.Select(reason => ((Reason)reason).Name())],
+                Failing = [.. decision.Failing.Select(reason => reason.Name())],
+                Words =
+                [
+                    .. decision.Failing.DefaultIfEmpty((Reason)decision.Reason).Select(reason => reason.In(language)),
+                ],
                 Channel = decision.Channel,
                 Variant = run.Plan.Variants.FirstOrDefault(variant => variant.Number == decision.Variant)?.Name,
                 Earliest = Earliest(run, customer),
@@ -112,7 +121,7 @@ public sealed class Explanations(NpgsqlDataSource dataSource, CampaignBinding bi
                 reader.GetInt16(0),
                 reader.IsDBNull(1) ? null : (Channel)reader.GetInt16(1),
                 reader.IsDBNull(2) ? null : reader.GetInt16(2),
-                await reader.GetFieldValueAsync<short[]>(3, cancellationToken)
+                [.. (await reader.GetFieldValueAsync<short[]>(3, cancellationToken)).Distinct().Select(r => (Reason)r)]
             )
             : null;
     }
@@ -134,7 +143,7 @@ public sealed class Explanations(NpgsqlDataSource dataSource, CampaignBinding bi
             .Min();
     }
 
-    private sealed record DecisionRow(short Reason, Channel? Channel, short? Variant, short[] Failing);
+    private sealed record DecisionRow(short Reason, Channel? Channel, short? Variant, IReadOnlyList<Reason> Failing);
 
     private sealed record CustomerRow(long CustomerKey, short Reachable, short PreferredSlots, string Zone);
 }

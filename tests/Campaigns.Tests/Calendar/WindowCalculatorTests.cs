@@ -11,7 +11,7 @@ public sealed class WindowCalculatorTests
     [InlineData("2026-06-01T08:00:00+08:00", true)]
     [InlineData("2026-06-01T19:59:59+08:00", true)]
     [InlineData("2026-06-01T20:00:00+08:00", false)]
-    public void Quiet_hours_hold_to_the_second_at_both_edges(string instant, bool legal)
+    public void R14_quiet_hours_hold_to_the_second_at_both_edges(string instant, bool legal)
     {
         var windows = Campaign("2026-06-01", "2026-06-02").LegalWindows();
 

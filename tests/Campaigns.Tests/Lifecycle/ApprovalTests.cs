@@ -216,6 +216,42 @@ public sealed class ApprovalTests(LifecycleHost host) : IClassFixture<LifecycleH
     }
 
     [Fact]
+    public async Task A_segment_is_not_archived_while_a_campaign_that_was_submitted_uses_it()
+    {
+        var (inner, outer) = (GivenCampaign.NewId("inner"), GivenCampaign.NewId("outer"));
+        await GivenCampaign.SegmentAsync(_api, inner, """{"tag": "vip"}""");
+        await GivenCampaign.SegmentAsync(_api, outer, $$"""{"not": {"segment": "{{inner}}"} }""");
+        var using_ = GivenCampaign.Definition with { Audience = new Audience { Include = [outer] } };
+        await GivenCampaign.SubmittedAsync(_api, _id, using_);
+        Task<HttpResponseMessage> ArchiveAsync() =>
+            _api.As(Role.Marketer).PostAsync($"/v1/segments/{outer}/archive", new { });
+
+        var problem = await ArchiveAsync().RefusedAsync(409, "segment-in-use");
+        Assert.Contains(_id, problem.Detail, StringComparison.Ordinal);
+
+        await GivenCampaign.DraftAsync(_api, _id, using_ with { Priority = 7 });
+        Assert.Equal(System.Net.HttpStatusCode.NoContent, (await ArchiveAsync()).StatusCode);
+        await GivenCampaign.SubmitAsync(_api, _id).RefusedAsync(422, "unknown-segment");
+    }
+
+    [Fact]
+    public async Task A_campaign_whose_last_window_has_passed_is_not_launched_and_stays_approved()
+    {
+        await using var api = await GivenCampaign.HostAsync();
+        await Planning.GivenCustomers.AddAsync(api, 1);
+        await GivenCampaign.ApprovedAsync(api, _id);
+        await using var connection = await api.Database.DataSource.OpenConnectionAsync();
+        await connection.ExecuteAsync("UPDATE business_clock SET clock_offset = interval '20 days'");
+
+        await api.As(Role.Marketer)
+            .PostAsync($"/v1/campaigns/{_id}/launch", new { })
+            .RefusedAsync(422, "no-window-left");
+
+        var campaign = await api.As(Role.Marketer).GetAsync($"/v1/campaigns/{_id}").ReadAsync<Campaign>();
+        Assert.Equal(CampaignState.Approved, campaign.State);
+    }
+
+    [Fact]
     public async Task A_template_that_no_longer_satisfies_its_gateway_is_not_submitted()
     {
         var template = GivenCampaign.NewId("template");

@@ -159,6 +159,9 @@ internal static class GivenCampaign
 /// <summary>One host for the tests of a class, each of which has ids of its own.</summary>
 public sealed class LifecycleHost : IAsyncLifetime
 {
+    /// <summary>One that a test has for itself.</summary>
+    public static LifecycleHost Of(ApiHost api) => new() { Api = api };
+
     public ApiHost Api { get; private set; } = null!;
 
     public async Task InitializeAsync() => Api = await GivenCampaign.HostAsync();

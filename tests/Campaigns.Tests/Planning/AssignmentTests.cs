@@ -2,6 +2,8 @@ using System.Text.Json;
 using Campaigns.Planning;
 using Campaigns.Tests.Support;
 using Dapper;
+using FsCheck;
+using FsCheck.Fluent;
 
 namespace Campaigns.Tests.Planning;
 
@@ -42,6 +44,44 @@ public sealed class AssignmentTests
         Assert.Equal(1105884608u, Assignment.Salt32(Assignment.HoldoutSalt("new-citizens-payday")));
         Assert.Equal(3346183310u, Assignment.Salt32(Assignment.VariantSalt("new-citizens-payday")));
     }
+
+    [Fact]
+    public void Whatever_the_weights_every_bucket_has_one_variant_and_each_its_share() =>
+        Seeded.ForAll(
+            Gen.Choose(0, 1_000).NonEmptyListOf().Where(weights => weights.Sum() > 0),
+            1_000,
+            weights =>
+            {
+                var bounds = Assignment.VariantBounds([.. weights]);
+
+                Assert.Equal(Assignment.Buckets, bounds[^1]);
+                double total = weights.Sum();
+                for (var i = 0; i < bounds.Length; i++)
+                {
+                    var buckets = bounds[i] - (i == 0 ? 0 : bounds[i - 1]);
+                    var share = Assignment.Buckets * weights[i] / total;
+                    Assert.InRange(buckets, Math.Floor(share), Math.Ceiling(share) + 1);
+                    Assert.True(weights[i] > 0 || buckets == 0, "a variant of no weight has nobody");
+                }
+            }
+        );
+
+    [Fact]
+    public void Whatever_the_key_and_the_salt_a_bucket_is_one_of_ten_thousand_and_stays() =>
+        Seeded.ForAll(
+            Gen.Choose(int.MinValue, int.MaxValue).Three(),
+            2_000,
+            given =>
+            {
+                var (high, low, salt) = given;
+                var key = ((long)high << 32) | (uint)low;
+
+                var bucket = Assignment.Bucket(key, (uint)salt);
+
+                Assert.InRange(bucket, 0, Assignment.Buckets - 1);
+                Assert.Equal(bucket, Assignment.Bucket(key, (uint)salt));
+            }
+        );
 
     [Fact]
     public async Task SQL_puts_every_customer_into_the_same_bucket()

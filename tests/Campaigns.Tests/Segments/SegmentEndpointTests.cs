@@ -146,6 +146,30 @@ public sealed class SegmentEndpointTests(SegmentEndpointTests.Api api) : IClassF
     }
 
     [Fact]
+    public async Task A_segment_is_archived_once_no_other_names_it_and_comes_back_with_its_history()
+    {
+        await PutAsync("named", """{"name": "Named", "rule": {"tag": "vip"}}""");
+        await PutAsync("naming", """{"name": "Naming", "rule": {"not": {"segment": "named"}}}""");
+
+        await ArchiveAsync("named").RefusedAsync(409, "segment-in-use");
+        Assert.Equal(HttpStatusCode.NoContent, (await ArchiveAsync("naming")).StatusCode);
+        Assert.Equal(HttpStatusCode.NoContent, (await ArchiveAsync("named")).StatusCode);
+        await ArchiveAsync("named").RefusedAsync(404, "not-found");
+        await Marketer.GetAsync("/v1/segments/named").RefusedAsync(404, "not-found");
+        var listed = (await GetAsync("?limit=200")).GetProperty("items").EnumerateArray();
+        Assert.DoesNotContain("named", listed.Select(item => item.GetProperty("id").GetString()));
+        Assert.Equal("has tag \"vip\"", await DescriptionAsync("named?version=1", "en"));
+        var gone = await PutAsync("late", """{"name": "x", "rule": {"segment": "named"}}""");
+        Assert.Equal("unknown-segment", await TypeAsync(gone));
+
+        var back = await PutAsync("named", """{"name": "Named", "rule": {"tag": "vip"}}""");
+        Assert.Equal((HttpStatusCode.Created, "\"2\""), (back.StatusCode, back.Headers.ETag?.Tag));
+    }
+
+    private Task<HttpResponseMessage> ArchiveAsync(string id) =>
+        Marketer.PostAsync($"/v1/segments/{id}/archive", new { });
+
+    [Fact]
     public async Task Only_marketers_draft_and_only_json_or_lists_are_taken()
     {
         var analyst = api.Host.As(Role.Analyst);
