@@ -108,6 +108,9 @@ public sealed class RunCompletion(NpgsqlDataSource dataSource)
     )
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        // The table has no statistics yet: parallel workers would hand over every row instead of counts.
+        await connection.ExecuteAsync("SET LOCAL max_parallel_workers_per_gather = 0");
         return await DecisionSlice.CountAsync(connection, runKey, sliceWidth, cancellationToken);
     }
 }

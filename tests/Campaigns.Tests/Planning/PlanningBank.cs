@@ -38,14 +38,15 @@ internal static class PlanningBank
         ).ToDictionary(z => z.Name, z => z.Zone);
         var keyed = people.Select((person, i) => (Key: 5_000_000_000L + (i * 6151), Person: person)).ToList();
         await connection.ExecuteAsync(
-            """
+            $"""
             DELETE FROM contact; DELETE FROM customer; DELETE FROM decision; DELETE FROM run; DELETE FROM run_part;
             DELETE FROM run_calendar; DELETE FROM wave;
             INSERT INTO customer (customer_key, customer_id, attributes, tags, updated_at)
             OVERRIDING SYSTEM VALUE
             SELECT customer_key, customer_id, attributes, tags, now()
             FROM jsonb_populate_recordset(NULL::customer, @customers::jsonb);
-            INSERT INTO contact SELECT * FROM jsonb_populate_recordset(NULL::contact, @contacts::jsonb);
+            INSERT INTO contact ({ContactColumns})
+            SELECT {ContactColumns} FROM jsonb_populate_recordset(NULL::contact, @contacts::jsonb);
             """,
             new
             {
@@ -67,6 +68,13 @@ internal static class PlanningBank
             tags = tags.OfType<string>(),
         };
     }
+
+    // All but the generated one.
+    private const string ContactColumns = """
+        customer_key, last_contact_at, birth_date, risk_rated_until, last_day, contacts, sms_contacts, wechat_contacts,
+        app_contacts, month_contacts, reachable, shared, consented, opted_out, zone, preferred_slots,
+        preferred_channels, risk_rating, personalisation_off, sensitive_consent, student, erased
+        """;
 
     private static object ContactRow(long key, Person person, Dictionary<string, short> zones) =>
         new
