@@ -1,3 +1,4 @@
+using Campaigns.Database;
 using Microsoft.Extensions.Logging;
 
 namespace Campaigns.Dispatch;

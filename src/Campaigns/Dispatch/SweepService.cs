@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Npgsql;
 
 namespace Campaigns.Dispatch;
 
@@ -21,7 +20,7 @@ internal sealed partial class SweepService(
             {
                 await sweep.RunAsync(stoppingToken);
             }
-            catch (Exception failure) when (failure is NpgsqlException or TimeoutException)
+            catch (Exception failure) when (!stoppingToken.IsCancellationRequested)
             {
                 Log.SweepFailed(logger, failure);
             }

@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Npgsql;
 
 namespace Campaigns.Outcomes;
 
@@ -18,7 +17,7 @@ internal sealed partial class FoldService(Fold fold, TimeProvider time, ILogger<
             {
                 await fold.RunAsync(stoppingToken);
             }
-            catch (Exception failure) when (failure is NpgsqlException or TimeoutException)
+            catch (Exception failure) when (!stoppingToken.IsCancellationRequested)
             {
                 Log.FoldFailed(logger, failure);
             }

@@ -45,7 +45,7 @@ internal sealed partial class PreviewWorker(
                     : OperationLog.FailAsync(connection, operationId, error, now)
             );
         }
-        catch (PostgresException exception) when (!exception.IsTransient)
+        catch (PostgresException exception) when (!Transient.Is(exception))
         {
             // It would fail again: a rule may divide, or compare, what its values do not allow.
             Log.Failed(logger, exception, operationId);

@@ -1,3 +1,4 @@
+using Campaigns.Database;
 using Campaigns.Dispatch;
 using Dapper;
 using Microsoft.Extensions.Hosting;
@@ -45,7 +46,7 @@ internal sealed partial class ReceiptSweep(
             {
                 await RunAsync(stoppingToken);
             }
-            catch (Exception failure) when (Transient.Is(failure))
+            catch (Exception failure) when (!stoppingToken.IsCancellationRequested)
             {
                 Log.SweepFailed(logger, failure);
             }

@@ -84,6 +84,34 @@ public sealed class PreviewTests(PreviewHost host) : IClassFixture<PreviewHost>
     }
 
     [Fact]
+    public async Task A_preview_whose_connection_is_cut_is_tried_again()
+    {
+        await GivenCampaign.DraftAsync(_api, _id);
+        await using var connection = await _api.Database.DataSource.OpenConnectionAsync();
+        var now = await BusinessClock.NowAsync(connection);
+        var cut = await OperationLog.StartAsync(connection, Actor.Service, "preview", _id, total: null, now);
+        await using (var held = await connection.BeginTransactionAsync())
+        {
+            await connection.ExecuteAsync("LOCK TABLE contact IN ACCESS EXCLUSIVE MODE");
+            _api.Services.GetRequiredService<Previews>().Asked.Writer.TryWrite(0);
+            await Eventually.BeTrueAsync(
+                () =>
+                    connection.QuerySingleAsync<bool>(
+                        """
+                        SELECT coalesce(bool_or(pg_terminate_backend(pid)), false)
+                        FROM pg_locks
+                        WHERE NOT granted AND relation = 'contact'::regclass
+                        """
+                    ),
+                "the preview waits for the table, and is cut off"
+            );
+        }
+
+        var operation = await WatchAsync(await _marketer.GetAsync($"/v1/operations/{cut}").ReadAsync<Operation>());
+        Assert.Equal(OperationState.Succeeded, operation.State);
+    }
+
+    [Fact]
     public async Task What_cannot_be_previewed_is_refused_at_once()
     {
         await _marketer.PostAsync($"/v1/campaigns/{_id}/preview", new { }).RefusedAsync(404, "not-found");

@@ -127,7 +127,8 @@ internal sealed partial class ImportMerger(
         }
     }
 
-    // Rows that PostgreSQL refuses would be refused again, and every later file waits for this one.
+    // Rows that PostgreSQL refuses would be refused again, and every later file waits for this one. An id that is there
+    // already is none of these: somebody else has just made the customer.
     private async Task<Result<bool>> MergeOrRefuseAsync(
         Batch batch,
         ImportScope scope,
@@ -142,7 +143,8 @@ internal sealed partial class ImportMerger(
                 cancellationToken
             );
         }
-        catch (PostgresException exception) when (exception.SqlState is ['2', '2' or '3', ..])
+        catch (PostgresException exception)
+            when (exception.SqlState is ['2', '2' or '3', ..] and not PostgresErrorCodes.UniqueViolation)
         {
             Log.Refused(logger, exception, batch.OperationId);
             return Refused;

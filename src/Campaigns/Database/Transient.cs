@@ -1,6 +1,6 @@
 using Npgsql;
 
-namespace Campaigns.Dispatch;
+namespace Campaigns.Database;
 
 /// <summary>Failures of the database that pass: a cut connection, a restart, a deadlock.</summary>
 internal static class Transient
@@ -11,11 +11,7 @@ internal static class Transient
     internal static bool Is(Exception failure) =>
         failure switch
         {
-            PostgresException postgres => postgres.IsTransient
-                || postgres.SqlState
-                    is PostgresErrorCodes.AdminShutdown
-                        or PostgresErrorCodes.CrashShutdown
-                        or IdleInTransactionSessionTimeout,
+            PostgresException postgres => postgres.IsTransient || postgres.SqlState is IdleInTransactionSessionTimeout,
             NpgsqlException or TimeoutException or System.IO.IOException => true,
             _ => false,
         };
