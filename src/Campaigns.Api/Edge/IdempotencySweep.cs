@@ -17,7 +17,8 @@ internal sealed partial class IdempotencySweep(
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         return await connection.ExecuteAsync(
-            $"DELETE FROM idempotency WHERE started_at < now() - interval '{Idempotency.Kept}'"
+            "DELETE FROM idempotency WHERE started_at < now() - @Kept::interval",
+            new { Idempotency.Kept }
         );
     }
 

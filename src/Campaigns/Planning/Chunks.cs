@@ -47,20 +47,37 @@ internal static class Chunks
                 .ThenBy(chunk => chunk.LowKey),
         ];
 
-    private static IEnumerable<ChunkCut> Cut(IReadOnlyList<DecisionSlice> slices, int size, Wave wave)
+    private static List<ChunkCut> Cut(IReadOnlyList<DecisionSlice> slices, int size, Wave wave)
     {
-        var through = 0L;
-        return slices
-            .GroupBy(slice => ((through += slice.Customers) - 1) / size)
-            .Select(chunk => new ChunkCut(
-                wave.Number,
-                (short)wave.Channel,
-                chunk.First().Variant,
-                chunk.Min(slice => slice.LowKey),
-                chunk.Max(slice => slice.HighKey),
-                chunk.Sum(slice => slice.Customers),
-                wave.Opens.UtcDateTime
-            ));
+        var cuts = new List<ChunkCut>();
+        var (through, number) = (0L, -1L);
+        foreach (var slice in slices)
+        {
+            through += slice.Customers;
+            // A slice belongs to the chunk in which it ends.
+            var chunk = (through - 1) / size;
+            if (chunk == number)
+            {
+                var open = cuts[^1];
+                cuts[^1] = open with { HighKey = slice.HighKey, Touches = open.Touches + slice.Customers };
+                continue;
+            }
+
+            number = chunk;
+            cuts.Add(
+                new ChunkCut(
+                    wave.Number,
+                    (short)wave.Channel,
+                    slice.Variant,
+                    slice.LowKey,
+                    slice.HighKey,
+                    slice.Customers,
+                    wave.Opens.UtcDateTime
+                )
+            );
+        }
+
+        return cuts;
     }
 
     /// <summary>The waves of a run, by number.</summary>

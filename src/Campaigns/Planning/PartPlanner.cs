@@ -22,10 +22,6 @@ public sealed class PartPlanner(NpgsqlDataSource dataSource, SegmentStore segmen
             return false;
         }
 
-        // So that it is hashed: taken for smaller than it is, it would be looked through for each customer.
-        await connection.ExecuteAsync(
-            new CommandDefinition("ANALYZE run_calendar", cancellationToken: cancellationToken)
-        );
         var statement = await StatementAsync(connection, run, cancellationToken);
         if (statement.Error is { } error)
         {
