@@ -11,22 +11,8 @@ public sealed class PriorityTests
     public async Task The_lower_campaign_waits_for_the_higher_and_is_outranked_when_it_has_gone()
     {
         await using var given = await GivenRun.CreateAsync(customers: 4);
-        var low = await given.RunAsync(
-            new RunSpec
-            {
-                Customers = [1, 2, 3, 4],
-                Caps = OneADay,
-                Priority = 3,
-            }
-        );
-        var high = await given.RunAsync(
-            new RunSpec
-            {
-                Customers = [1, 2],
-                Caps = OneADay,
-                Priority = 8,
-            }
-        );
+        var low = await given.RunAsync(Campaign([1, 2, 3, 4], OneADay, priority: 3));
+        var high = await given.RunAsync(Campaign([1, 2], OneADay, priority: 8));
         var gateway = new ScriptedGateway(Channel.Sms);
         await using var node = new Node(given.DataSource, [gateway]);
 
@@ -44,22 +30,8 @@ public sealed class PriorityTests
     public async Task The_lower_campaign_goes_when_the_higher_ended_without_going()
     {
         await using var given = await GivenRun.CreateAsync(customers: 4);
-        var low = await given.RunAsync(
-            new RunSpec
-            {
-                Customers = [1, 2, 3, 4],
-                Caps = OneADay,
-                Priority = 3,
-            }
-        );
-        await given.RunAsync(
-            new RunSpec
-            {
-                Customers = [1, 2],
-                Caps = OneADay,
-                Priority = 8,
-            }
-        );
+        var low = await given.RunAsync(Campaign([1, 2, 3, 4], OneADay, priority: 3));
+        await given.RunAsync(Campaign([1, 2], OneADay, priority: 8));
         var gateway = new ScriptedGateway(Channel.Sms);
         await using var node = new Node(given.DataSource, [gateway]);
         await node.LaneAsync(low);
@@ -79,22 +51,8 @@ public sealed class PriorityTests
     {
         await using var given = await GivenRun.CreateAsync(customers: 2);
         var caps = new FrequencyCaps { PerDay = 2 };
-        var low = await given.RunAsync(
-            new RunSpec
-            {
-                Customers = [1, 2],
-                Caps = caps,
-                Priority = 3,
-            }
-        );
-        var high = await given.RunAsync(
-            new RunSpec
-            {
-                Customers = [1, 2],
-                Caps = caps,
-                Priority = 8,
-            }
-        );
+        var low = await given.RunAsync(Campaign([1, 2], caps, priority: 3));
+        var high = await given.RunAsync(Campaign([1, 2], caps, priority: 8));
         var gateway = new ScriptedGateway(Channel.Sms);
         await using var node = new Node(given.DataSource, [gateway]);
 
@@ -104,4 +62,12 @@ public sealed class PriorityTests
         Assert.Equal("accepted 2", await given.StatesAsync(low));
         Assert.Equal("accepted 2", await given.StatesAsync(high));
     }
+
+    private static RunSpec Campaign(int[] customers, FrequencyCaps caps, int priority) =>
+        new()
+        {
+            Customers = customers,
+            Caps = caps,
+            Priority = priority,
+        };
 }
