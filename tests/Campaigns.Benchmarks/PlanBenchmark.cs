@@ -58,10 +58,16 @@ internal static class PlanBenchmark
 
     private static async Task<int> PlanAsync(Bench bench)
     {
-        var run = await CreateAsync(bench);
+        var run = 0;
         var parts = bench.Services.GetRequiredService<PartPlanner>();
-        await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => parts.PlanAsync(run, default)));
-        await bench.Services.GetRequiredService<RunCompletion>().CompleteAsync(run, default);
+        var launch = await Bench.TimeAsync(async () => run = await CreateAsync(bench));
+        var planning = await Bench.TimeAsync(() =>
+            Task.WhenAll(Enumerable.Range(0, 2).Select(_ => parts.PlanAsync(run, default)))
+        );
+        var completion = await Bench.TimeAsync(() =>
+            bench.Services.GetRequiredService<RunCompletion>().CompleteAsync(run, default)
+        );
+        Console.WriteLine($"# launch {launch:0.00} s, parts {planning:0.00} s, completion {completion:0.00} s");
         return run;
     }
 

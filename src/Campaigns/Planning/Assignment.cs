@@ -50,27 +50,13 @@ public static class Assignment
         return bounds;
     }
 
-    /// <summary>A derived table (without parentheses) with every column of the source and one bucket a salt, in the
-    /// source's order.</summary>
-    /// <remarks>
-    /// Each value is used twice by the next round, so without the <c>OFFSET 0</c> the planner would flatten the layers
-    /// and compute many times as much. The half that no salt changes is <c>contact.key_hash</c>.
-    /// </remarks>
-    /// <param name="source">A table, or a query in parentheses; it must not have columns named as a bucket.</param>
+    /// <summary>SQL of a customer's bucket. The half that no salt changes is <c>contact.key_hash</c>; in the other each
+    /// value is used twice by the next round, and written out: a sub-select that computes it once costs every row more.
+    /// </summary>
     /// <param name="keyHash">The column with <c>key_hash</c>.</param>
-    /// <param name="buckets">The column each bucket gets, and the parameter with the value of <see cref="Salt32"/>.</param>
-    public static string BucketsSql(string source, string keyHash, params (string Column, string Salt)[] buckets)
-    {
-        var halves = string.Join(
-            ", ",
-            buckets.Select(b => $"{Round($"(s.{keyHash} # ({b.Salt})::bigint)")} AS {b.Column}_mix")
-        );
-        var wholes = string.Join(
-            ", ",
-            buckets.Select(b => $"({Xor(Round($"s.{b.Column}_mix"))} % {Buckets})::integer AS {b.Column}")
-        );
-        return $"SELECT s.*, {wholes} FROM (SELECT s.*, {halves} FROM {source} s OFFSET 0) s";
-    }
+    /// <param name="salt">The parameter with the value of <see cref="Salt32"/>.</param>
+    public static string BucketSql(string keyHash, string salt) =>
+        $"({Xor(Round(Round($"({keyHash} # ({salt})::bigint)")))} % {Buckets})::integer";
 
     private static uint Mix32(uint x)
     {

@@ -32,10 +32,11 @@ internal static class DecisionSql
     {
         var columns = new List<string>
         {
-            "k.customer_key, k.key_hash, k.preferred_channels, k.birth_date, k.reachable, k.shared, k.opted_out, k.consented, r.waves",
+            "k.customer_key, k.key_hash, k.preferred_channels, k.birth_date, k.reachable, k.shared, k.opted_out, k.consented",
+            $"{CalendarTable.Kind} AS kind",
             $"{(earlierRuns ? Enrolled : "false")} AS enrolled",
             $"""
-                k.reachable & @channels & ~k.shared & coalesce(r.open_channels, 0::smallint)
+                k.reachable & @channels & ~k.shared & {CalendarTable.Open}
                     {(plan.Purpose is Purpose.Marketing ? "& ~k.opted_out & k.consented" : "")} AS usable
                 """,
         };
@@ -44,14 +45,13 @@ internal static class DecisionSql
         Add(plan.ConsumerCredit, "k.student");
         Add(plan.UsesProfiling, "k.personalisation_off");
         Add(IsRanked(plan), $"{score ?? "NULL::numeric"} AS score");
-        Add(CountsWeeks(plan), "k.last_day, k.contacts, r.days");
-        Add(KeepsGap(plan), "k.last_contact_at, r.opens");
+        Add(CountsWeeks(plan), "k.last_day, k.contacts");
+        Add(KeepsGap(plan), "k.last_contact_at");
         Add(CapsChannels(plan), $"({string.Join(" | ", ChannelCapsReached(plan))})::smallint AS capped");
         return $"""
             SELECT {string.Join(", ", columns)}
             FROM contact k
             JOIN customer c ON c.customer_key = k.customer_key AND c.customer_key >= @low AND c.customer_key < @high
-            LEFT JOIN run_calendar r ON r.run_key = @run AND r.zone = k.zone AND r.slots = k.preferred_slots
             WHERE k.customer_key >= @low AND k.customer_key < @high AND NOT k.erased AND {include.Condition}
             """;
 
@@ -72,11 +72,11 @@ internal static class DecisionSql
     public static string Decisions(RunPlan plan, string facts)
     {
         var rest = string.Join(' ', LateGates(plan).Select(gate => gate.When));
-        var decided = Fence(
-            $"customer_key, key_hash, waves, channel, CASE WHEN early <> 0 THEN early {rest} ELSE 0 END AS early",
-            Weeks(plan, Gated(plan, facts), Later(plan))
+        return ArmSql.Decisions(
+            plan,
+            Weeks(plan, Gated(plan, facts), Later(plan)),
+            $"WHEN early <> 0 THEN early {rest}"
         );
-        return ArmSql.Decisions(plan, decided);
     }
 
     /// <summary>For each customer of the key range every gate that fails, not just the first.</summary>
@@ -100,8 +100,8 @@ internal static class DecisionSql
         // A channel whose own cap is reached gives way to the next; where all are, the customer keeps the first, capped.
         var (uncapped, capped) = CapsChannels(plan)
             ? (
-                "CASE WHEN usable & ~capped <> 0 THEN usable & ~capped ELSE usable END",
-                "usable & ~capped = 0 AS channels_capped,"
+                "CASE WHEN capped = 0 OR usable & ~capped = 0 THEN usable ELSE usable & ~capped END",
+                "capped <> 0 AND usable & ~capped = 0 AS channels_capped,"
             )
             : ("usable", "");
         return Fence(
@@ -115,10 +115,10 @@ internal static class DecisionSql
 
     // Every column less is a copy less at each of the fences that follow.
     private static string Later(RunPlan plan) =>
-        "customer_key, key_hash, waves"
+        "customer_key, key_hash, kind"
         + (IsRanked(plan) ? ", score" : "")
-        + (CountsWeeks(plan) ? ", last_day, contacts, days" : "")
-        + (KeepsGap(plan) ? ", last_contact_at, opens" : "");
+        + (CountsWeeks(plan) ? ", last_day, contacts" : "")
+        + (KeepsGap(plan) ? ", last_contact_at" : "");
 
     private static bool IsRanked(RunPlan plan) => plan.Top is not null || plan.Budget.Count > 0;
 
@@ -229,7 +229,7 @@ internal static class DecisionSql
 
         if (caps.MinimumGap is not null)
         {
-            yield return "coalesce(last_contact_at > opens[channel] - @gap, false)";
+            yield return $"coalesce(last_contact_at > {CalendarTable.Of("opens", "kind", "channel")} - @gap, false)";
         }
     }
 
@@ -244,7 +244,7 @@ internal static class DecisionSql
             return gated;
         }
 
-        var week = ContactCounters.ShiftedTo("days[channel]", "contacts");
+        var week = ContactCounters.ShiftedTo(CalendarTable.Of("days", "kind", "channel"), "contacts");
         var all = carried == "*" ? "*" : $"{carried}, channel, early{(CapsChannels(plan) ? ", channels_capped" : "")}";
         return Fence($"{all}, CASE WHEN early = 0 THEN {week} END AS week", gated);
     }
@@ -264,13 +264,16 @@ internal static class DecisionSql
 
         if (caps.WeChatPerMonth is { } perMonth && plan.Channels.Contains(Channel.WeChat))
         {
-            var month = $"months[{(int)Channel.WeChat}]";
-            yield return Bit(Channel.WeChat, $"month_contacts / 16 = {month} AND month_contacts % 16 >= {perMonth}");
+            var month = CalendarTable.Of("months", CalendarTable.Kind, $"{(int)Channel.WeChat}");
+            yield return Bit(Channel.WeChat, $"month_contacts % 16 >= {perMonth} AND month_contacts / 16 = {month}");
         }
     }
 
     private static string Week(Channel channel) =>
-        ContactCounters.ShiftedTo($"days[{(int)channel}]", ContactCounters.Column(channel));
+        ContactCounters.ShiftedTo(
+            CalendarTable.Of("days", CalendarTable.Kind, $"{(int)channel}"),
+            ContactCounters.Column(channel)
+        );
 
     private static string Bit(Channel channel, string reached) =>
         $"CASE WHEN {reached} THEN {channel.Bit()} ELSE 0 END";

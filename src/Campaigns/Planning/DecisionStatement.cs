@@ -23,9 +23,18 @@ internal sealed class DecisionStatement
     private readonly RunRow _run;
     private readonly IReadOnlyList<RuleParameter> _ruleParameters;
 
-    private DecisionStatement(RunPlan plan, RunRow run, CompiledRule include, CompiledRule? exclude, string? score)
+    private readonly CalendarTable _calendar;
+
+    private DecisionStatement(
+        RunPlan plan,
+        RunRow run,
+        CalendarTable calendar,
+        CompiledRule include,
+        CompiledRule? exclude,
+        string? score
+    )
     {
-        (_plan, _run) = (plan, run);
+        (_plan, _run, _calendar) = (plan, run, calendar);
         _ruleParameters = [.. include.Parameters, .. exclude?.Parameters ?? []];
         Facts = DecisionSql.Facts(plan, include, exclude, score, run.EarlierRuns.Length > 0);
         Gated = DecisionSql.Gated(plan, Facts);
@@ -86,7 +95,8 @@ internal sealed class DecisionStatement
             score = field.Sql();
         }
 
-        return new DecisionStatement(plan, run, include, exclude, score);
+        var calendar = await CalendarTable.ReadAsync(connection, run.RunKey);
+        return new DecisionStatement(plan, run, calendar, include, exclude, score);
     }
 
     /// <summary>A command over the customers with keys in [<paramref name="low"/>, <paramref name="high"/>).</summary>
@@ -109,6 +119,7 @@ internal sealed class DecisionStatement
         Add(parameters, "per_day", NpgsqlDbType.Integer, _plan.Caps.PerDay);
         Add(parameters, "per_week", NpgsqlDbType.Integer, _plan.Caps.PerWeek);
         Add(parameters, "gap", NpgsqlDbType.Interval, _plan.Caps.MinimumGap);
+        _calendar.Bind(parameters);
         AddArms(parameters);
         AddCuts(parameters);
         foreach (var parameter in _ruleParameters)
@@ -124,6 +135,8 @@ internal sealed class DecisionStatement
         parameters.AddWithValue("holdout_salt", (long)Assignment.Salt32(_plan.HoldoutSalt));
         parameters.AddWithValue("holdout_buckets", _plan.HoldoutBuckets);
         parameters.AddWithValue("variant_salt", (long)Assignment.Salt32(_plan.VariantSalt));
+        parameters.AddWithValue("variants", _plan.Variants.Select(variant => (short)variant.Number).ToArray());
+        parameters.AddWithValue("variant_bounds", _plan.Variants.SkipLast(1).Select(variant => variant.UpTo).ToArray());
         parameters.AddWithValue("global_salt", (long)Assignment.Salt32(_plan.GlobalHoldout?.Salt ?? ""));
         parameters.AddWithValue("global_buckets", _plan.GlobalHoldout?.Buckets ?? 0);
     }

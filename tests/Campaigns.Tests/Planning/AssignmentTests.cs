@@ -111,9 +111,9 @@ public sealed class AssignmentTests
         {
             var rows = await connection.QueryAsync<(long Key, int First, int Second)>(
                 $"""
-                SELECT customer_key, first, second
-                FROM ({Assignment.BucketsSql("contact", "key_hash", ("first", "@first"), ("second", "@second"))}) b
-                ORDER BY customer_key
+                SELECT customer_key, {Assignment.BucketSql("key_hash", "@first")},
+                    {Assignment.BucketSql("key_hash", "@second")}
+                FROM contact ORDER BY customer_key
                 """,
                 new { first = (long)first, second = (long)second }
             );
