@@ -15,8 +15,10 @@ internal sealed record Decided(
 
 /// <summary>The planner as one would write it first: a loop over customers, with dates and lists instead of packed words
 /// and tables. The set-based planner must agree with it decision by decision.</summary>
-internal sealed class NaivePlanner(RunPlan plan, WindowCalculator calculator, DateOnly today)
+internal sealed class NaivePlanner(RunPlan plan, WindowCalculator calculator, DateTimeOffset asOf)
 {
+    private readonly DateOnly _today = DateOnly.FromDateTime(TimeZones.ToLocal(TimeZones.Bank, asOf));
+
     private sealed record Candidate(
         long Key,
         Person Person,
@@ -85,7 +87,7 @@ internal sealed class NaivePlanner(RunPlan plan, WindowCalculator calculator, Da
         var marketing = plan.Purpose is Purpose.Marketing;
         if (plan.Exclude.Count > 0 && person.Excluded)
             return Suppressed(Reason.Excluded);
-        if (person.BirthDate is { } born && born.AddYears(14) > today)
+        if (person.BirthDate is { } born && born.AddYears(14) > _today)
             return Suppressed(Reason.Minor);
         if (IsUnsuitable(person))
             return Suppressed(Reason.Unsuitable);
@@ -121,7 +123,7 @@ internal sealed class NaivePlanner(RunPlan plan, WindowCalculator calculator, Da
     }
 
     private bool IsUnsuitable(Person person) =>
-        (plan.ProductRisk is { } risk && !(person.RiskRating >= risk && !(person.RiskRatedUntil < today)))
+        (plan.ProductRisk is { } risk && !(person.RiskRating >= risk && !(person.RiskRatedUntil < _today)))
         || (plan.ConsumerCredit && person.Student);
 
     private bool IsChannelCapped(Person person, Channel channel, LegalWindow window)
@@ -133,7 +135,7 @@ internal sealed class NaivePlanner(RunPlan plan, WindowCalculator calculator, Da
             || (
                 channel is Channel.WeChat
                 && plan.Caps.WeChatPerMonth is { } perMonth
-                && (day.Year, day.Month) == (today.Year, today.Month)
+                && (day.Year, day.Month) == (_today.Year, _today.Month)
                 && person.WeChatThisMonth >= perMonth
             );
     }
@@ -143,19 +145,15 @@ internal sealed class NaivePlanner(RunPlan plan, WindowCalculator calculator, Da
         var day = LocalDay(person, window);
         return On(person.Contacts, day) >= (plan.Caps.PerDay ?? int.MaxValue)
             || InWeekTo(person.Contacts, day) >= (plan.Caps.PerWeek ?? int.MaxValue)
-            || (
-                plan.Caps.MinimumGap is { } gap
-                && RandomBank.LastContact(person) is { } last
-                && last > window.Opens - gap
-            );
+            || (plan.Caps.MinimumGap is { } gap && person.LastContact(asOf) is { } last && last > window.Opens - gap);
     }
 
     private static DateOnly LocalDay(Person person, LegalWindow window) =>
         DateOnly.FromDateTime(TimeZones.ToLocal(person.Zone, window.Opens));
 
     private int On(IEnumerable<PastContact> contacts, DateOnly day) =>
-        contacts.Count(c => today.AddDays(-c.DaysAgo) == day);
+        contacts.Count(c => _today.AddDays(-c.DaysAgo) == day);
 
     private int InWeekTo(IEnumerable<PastContact> contacts, DateOnly day) =>
-        contacts.Count(c => today.AddDays(-c.DaysAgo) is var on && on > day.AddDays(-7) && on <= day);
+        contacts.Count(c => _today.AddDays(-c.DaysAgo) is var on && on > day.AddDays(-7) && on <= day);
 }

@@ -48,7 +48,7 @@ public sealed class PlannerComparisonTests
         var actual = await PlanAsync(dataSource, connection, bank);
 
         var calculator = WindowCalculator.Create(bank.Calendar, RandomBank.AsOf).Value;
-        var naive = new NaivePlanner(bank.Plan, calculator, RandomBank.Today);
+        var naive = new NaivePlanner(bank.Plan, calculator, RandomBank.AsOf);
         return ([.. naive.Decide(keyed).OrderBy(d => d.CustomerKey)], actual);
     }
 

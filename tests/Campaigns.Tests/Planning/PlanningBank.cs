@@ -80,7 +80,7 @@ internal static class PlanningBank
         new
         {
             customer_key = key,
-            last_contact_at = RandomBank.LastContact(person),
+            last_contact_at = person.LastContact(RandomBank.AsOf),
             birth_date = person.BirthDate,
             risk_rated_until = person.RiskRatedUntil,
             last_day = ContactCounters.DayNumber(RandomBank.Today),
