@@ -31,6 +31,7 @@ internal static class ApiExamples
         ["getCustomer.id"] = "C000000007",
         ["eraseCustomer.id"] = "C900000001",
         ["recordConsent.id"] = "C000000007",
+        ["getInbox.id"] = "C000000007",
         ["putMapping.id"] = "branch-file",
         ["getMapping.id"] = "branch-file",
         ["importCustomers.mapping"] = "branch-file",
@@ -161,6 +162,15 @@ internal static class ApiExamples
                   "kind": "clicked",
                   "occurredAt": "2025-12-03T10:01:00+08:00"
                 }
+              ]
+            }
+            """,
+        // The id is what getInbox answers, so that this is not run as it stands.
+        ["markInbox"] = """
+            {
+              "marks": [
+                {"messageId": "1", "mark": "shown", "at": "2025-12-03T10:00:00+08:00"},
+                {"messageId": "1", "mark": "clicked", "at": "2025-12-03T10:01:00+08:00"}
               ]
             }
             """,

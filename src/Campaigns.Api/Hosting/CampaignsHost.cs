@@ -111,6 +111,7 @@ internal static class CampaignsHost
         api.MapChannels();
         api.MapCallbacks();
         api.MapEngagements();
+        api.MapInbox();
         api.MapConversions();
         api.MapReports();
         // One line a capability.

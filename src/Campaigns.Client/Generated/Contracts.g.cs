@@ -1558,6 +1558,108 @@ public enum ImportTarget
     Consent,
 }
 
+/// <summary>What the customer did with a message.</summary>
+public sealed record InboxMarkItem
+{
+    /// <summary>As the inbox gave it.</summary>
+    [JsonPropertyName("messageId")]
+    public required string MessageId { get; init; }
+
+    /// <summary>What a customer did with a message, as the app shows it.</summary>
+    [JsonPropertyName("mark")]
+    public required InboxMarkKind Mark { get; init; }
+
+    /// <summary>When, by the app; at most five minutes from now.</summary>
+    [JsonPropertyName("at")]
+    public required DateTimeOffset At { get; init; }
+}
+
+/// <summary>What a customer did with a message, as the app shows it.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<InboxMarkKind>))]
+public enum InboxMarkKind
+{
+    [JsonStringEnumMemberName("shown"), EnumMember(Value = "shown")]
+    Shown,
+    [JsonStringEnumMemberName("clicked"), EnumMember(Value = "clicked")]
+    Clicked,
+    [JsonStringEnumMemberName("dismissed"), EnumMember(Value = "dismissed")]
+    Dismissed,
+}
+
+/// <summary>Up to 1,000 marks.</summary>
+public sealed record InboxMarksBody
+{
+    [JsonPropertyName("marks")]
+    public required IReadOnlyList<InboxMarkItem> Marks { get; init; }
+}
+
+/// <summary>A message as the app shows it.</summary>
+public sealed record InboxMessage
+{
+    /// <summary>Newer messages have greater ids.</summary>
+    [JsonPropertyName("id")]
+    public required string Id { get; init; }
+
+    [JsonPropertyName("campaignId")]
+    public required string CampaignId { get; init; }
+
+    /// <summary>What a message is for. Servicing needs no marketing consent and counts for no cap, so a campaign
+    /// whose goal is a sale cannot be servicing.</summary>
+    [JsonPropertyName("purpose")]
+    public required Purpose Purpose { get; init; }
+
+    [JsonPropertyName("title"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Title { get; init; }
+
+    [JsonPropertyName("text")]
+    public required string Text { get; init; }
+
+    /// <summary>Where a tap leads; null for nowhere.</summary>
+    [JsonPropertyName("link"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Link { get; init; }
+
+    [JsonPropertyName("storedAt")]
+    public required DateTimeOffset StoredAt { get; init; }
+
+    /// <summary>From this instant on it is not shown.</summary>
+    [JsonPropertyName("expiresAt")]
+    public required DateTimeOffset ExpiresAt { get; init; }
+
+    /// <summary>How far a customer has come with a message.</summary>
+    [JsonPropertyName("state")]
+    public required InboxState State { get; init; }
+}
+
+/// <summary>One page of a customer's inbox.</summary>
+public sealed record InboxPage
+{
+    /// <summary>Newest first.</summary>
+    [JsonPropertyName("items")]
+    public required IReadOnlyList<InboxMessage> Items { get; init; }
+
+    /// <summary>How many messages of the whole inbox bear no mark.</summary>
+    [JsonPropertyName("unread")]
+    public required int Unread { get; init; }
+
+    /// <summary>The cursor of the next page; null on the last.</summary>
+    [JsonPropertyName("next"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Next { get; init; }
+}
+
+/// <summary>How far a customer has come with a message.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<InboxState>))]
+public enum InboxState
+{
+    [JsonStringEnumMemberName("unread"), EnumMember(Value = "unread")]
+    Unread,
+    [JsonStringEnumMemberName("shown"), EnumMember(Value = "shown")]
+    Shown,
+    [JsonStringEnumMemberName("clicked"), EnumMember(Value = "clicked")]
+    Clicked,
+    [JsonStringEnumMemberName("dismissed"), EnumMember(Value = "dismissed")]
+    Dismissed,
+}
+
 /// <summary>What became of one item of a batch.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<ItemStatus>))]
 public enum ItemStatus

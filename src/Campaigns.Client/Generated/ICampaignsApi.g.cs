@@ -92,6 +92,13 @@ public interface ICampaignsApi
     [Get("/v1/fields/{name}")]
     Task<Field> GetFieldAsync(string name, CancellationToken cancellationToken = default);
 
+    /// <summary>A customer's inbox, newest first. What the bank's own app shows. Left out are messages that have
+    /// expired, and unread ones that may no longer be sent: of a cancelled campaign, or marketing to a customer
+    /// who has refused since. Open to: backend, admin.</summary>
+    [Headers("Accept: application/json")]
+    [Get("/v1/customers/{id}/inbox")]
+    Task<InboxPage> GetInboxAsync(string id, [Query] int? limit = null, [Query] string? cursor = null, CancellationToken cancellationToken = default);
+
     /// <summary>A mapping. As it was put. Open to: backend, admin.</summary>
     [Headers("Accept: application/json")]
     [Get("/v1/imports/mappings/{id}")]
@@ -222,6 +229,13 @@ public interface ICampaignsApi
     [Headers("Accept: application/json")]
     [Get("/v1/templates")]
     Task<TemplatePage> ListTemplatesAsync([Query] int? limit = null, [Query] string? cursor = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Mark up to 1,000 messages shown, clicked or dismissed. Each for itself, in any order; a mark that
+    /// a message bears already changes nothing. A mark is an engagement with the message's campaign as well: shown
+    /// counts as opened. Open to: backend, admin.</summary>
+    [Headers("Accept: application/json", "Content-Type: application/json")]
+    [Post("/v1/customers/{id}/inbox/marks")]
+    Task<BatchAnswer> MarkInboxAsync(string id, [Body] InboxMarksBody body, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
 
     /// <summary>Pause a campaign. Answers when what was on the wire has been answered or timed out: nothing is
     /// sent after that. Says when the last attempt was. Pausing again waits likewise. Open to: operator,

@@ -38,6 +38,10 @@ public sealed record GatewayDeclaration
     /// <summary>Whether it sends templates of the provider's own only, so that ours must name one.</summary>
     public bool NeedsProviderTemplate { get; init; }
 
+    /// <summary>Whether an item is sent to an address of the customer's; otherwise the customer herself is the address, and
+    /// whoever has consented to the channel can be reached by it.</summary>
+    public bool NeedsAddress { get; init; } = true;
+
     /// <summary>Most members of one request.</summary>
     public required int MaxBatch { get; init; }
 
@@ -54,7 +58,8 @@ public sealed record GatewayDeclaration
 
 /// <summary>One member of a request. Lives only as long as the request: the address is never logged or stored.</summary>
 /// <param name="TouchKey">Names the touch to the provider where it takes a key an item.</param>
-/// <param name="Address">Phone in E.164, openid, or registration id, in clear.</param>
+/// <param name="Address">Phone in E.164, openid, or registration id, in clear; the customer's key in digits where the gateway
+/// needs no address.</param>
 /// <param name="Variables">Values for the template's variables; the same for all where the gateway takes none.</param>
 public sealed record SendItem(string TouchKey, string Address, IReadOnlyDictionary<string, string> Variables)
 {
@@ -91,11 +96,14 @@ public enum SendState : short
 
     /// <summary>No answer: it may or may not have been sent.</summary>
     Unknown = 4,
+
+    /// <summary>Accepted, and where the customer finds it: no receipt will follow.</summary>
+    Delivered = 5,
 }
 
 /// <summary>The answer for one item.</summary>
 /// <param name="Code">The provider's code, as given; null when accepted.</param>
-/// <param name="ProviderId">The provider's id for receipts; null when not accepted.</param>
+/// <param name="ProviderId">The provider's id for receipts; null when not accepted, and where none will follow.</param>
 public readonly record struct ItemResult(SendState State, string? Code, string? ProviderId);
 
 /// <summary>The answer to a request; a special outcome is a value, not an exception.</summary>

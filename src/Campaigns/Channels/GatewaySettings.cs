@@ -5,7 +5,7 @@ namespace Campaigns.Channels;
 /// <remarks>A class rather than a record, so that no credential is ever part of its text.</remarks>
 public sealed class GatewaySettings
 {
-    /// <summary>Name of the gateway, such as <c>aliyun-sms</c>, <c>wechat-mass</c> or <c>jpush</c>; empty where the channel
+    /// <summary>Name of the gateway, such as <c>aliyun-sms</c>, <c>wechat-mass</c>, <c>jpush</c> or <c>inbox</c>; empty where the channel
     /// is not served.</summary>
     public string Gateway { get; set; } = "";
 
@@ -44,6 +44,9 @@ public sealed class GatewaySettings
     /// in the quiet hours.</summary>
     public TimeSpan TimeToLive { get; set; } = TimeSpan.FromHours(1);
 
+    /// <summary>How long the in-app inbox shows a message (inbox).</summary>
+    public TimeSpan ShownFor { get; set; } = TimeSpan.FromDays(30);
+
     /// <summary>Whether pushes go to Apple's production environment (JPush).</summary>
     public bool ApnsProduction { get; set; } = true;
 
@@ -63,6 +66,7 @@ public sealed class GatewaySettings
             { MaxBatch: < 1 } => "MaxBatch is under 1",
             { Timeout.Ticks: <= 0 } or { Timeout.TotalMinutes: > 5 } => "Timeout is not in (0, 5 min]",
             { TimeToLive.TotalDays: not (>= 0 and <= 10) } => "TimeToLive is not in [0, 10 days]",
+            { ShownFor.TotalDays: not (> 0 and <= 366) } => "ShownFor is not in (0, 366 days]",
             _ => null,
         };
 }

@@ -39,6 +39,10 @@ public sealed class Gateways(
     /// <summary>The settings that <see cref="For"/> goes by; the defaults where no gateway serves the channel.</summary>
     public GatewaySettings SettingsOf(Channel channel) => Current(channel).Settings;
 
+    /// <summary>Channels that are served now by a gateway that needs no address.</summary>
+    public IReadOnlyList<Channel> WithoutAddress() =>
+        [.. Enum.GetValues<Channel>().Where(channel => For(channel) is { Declaration.NeedsAddress: false })];
+
     /// <summary>Name of the channel's options, and of its configuration section.</summary>
     public static string Section(Channel channel) => channel.ToString().ToLowerInvariant();
 

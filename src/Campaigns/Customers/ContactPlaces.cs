@@ -77,19 +77,19 @@ public static class ContactPlaces
     /// <returns>The keys that have a place, ascending.</returns>
     public static async Task<long[]> TakeAsync(
         NpgsqlConnection connection,
-        Channel channel,
+        GatewayDeclaration gateway,
         long[] keys,
         ContactLimits limits,
         ContactDay day,
         CancellationToken cancellationToken
     )
     {
-        await using var command = new NpgsqlCommand(TakeSql(channel, limits), connection);
+        await using var command = new NpgsqlCommand(TakeSql(gateway, limits), connection);
         var parameters = command.Parameters;
         parameters.AddWithValue("keys", keys);
         parameters.AddWithValue("days", day.Days);
         parameters.AddWithValue("now", day.Now.UtcDateTime);
-        parameters.AddWithValue("bit", channel.Bit());
+        parameters.AddWithValue("bit", gateway.Channel.Bit());
         parameters.AddWithValue("month", day.Month);
         parameters.AddWithValue("unprofiled", limits.UsesProfiling);
         Add(parameters, "per_day", limits.PerDay);
@@ -118,27 +118,27 @@ public static class ContactPlaces
     /// <summary>Why each of the customers has no place; to be asked in the same transaction.</summary>
     public static async Task<Dictionary<long, Withheld>> WhyNotAsync(
         NpgsqlConnection connection,
-        Channel channel,
+        GatewayDeclaration gateway,
         long[] keys,
         ContactLimits limits,
         CancellationToken cancellationToken
     )
     {
         await using var command = new NpgsqlCommand(
-            """
+            $"""
             SELECT customer_key,
                    CASE WHEN personalisation_off AND @unprofiled THEN 3
                         WHEN opted_out & @bit <> 0 THEN 1
                         WHEN consented & @bit = 0 AND NOT erased THEN 2
-                        WHEN erased OR reachable & @bit = 0 THEN 4
+                        WHEN erased OR {Reachable(gateway)} & @bit = 0 THEN 4
                         ELSE 5 END::smallint
-            FROM contact
+            FROM contact c
             WHERE customer_key = ANY (@keys)
             """,
             connection
         );
         command.Parameters.AddWithValue("keys", keys);
-        command.Parameters.AddWithValue("bit", channel.Bit());
+        command.Parameters.AddWithValue("bit", gateway.Channel.Bit());
         command.Parameters.AddWithValue("unprofiled", limits.UsesProfiling);
         return await ReadReasonsAsync(command, cancellationToken);
     }
@@ -147,28 +147,28 @@ public static class ContactPlaces
     /// </summary>
     public static async Task<Dictionary<long, Withheld>> NotServicedAsync(
         NpgsqlConnection connection,
-        Channel channel,
+        GatewayDeclaration gateway,
         long[] keys,
         CancellationToken cancellationToken
     )
     {
         await using var command = new NpgsqlCommand(
-            """
+            $"""
             SELECT customer_key, 4::smallint
-            FROM contact
-            WHERE customer_key = ANY (@keys) AND (erased OR reachable & @bit = 0)
+            FROM contact c
+            WHERE customer_key = ANY (@keys) AND (erased OR {Reachable(gateway)} & @bit = 0)
             """,
             connection
         );
         command.Parameters.AddWithValue("keys", keys);
-        command.Parameters.AddWithValue("bit", channel.Bit());
+        command.Parameters.AddWithValue("bit", gateway.Channel.Bit());
         return await ReadReasonsAsync(command, cancellationToken);
     }
 
     /// <summary>Of these, who may no longer have what was attempted before; caps apart, for it was counted then.</summary>
     public static async Task<bool> AnyRefusedAsync(
         NpgsqlConnection connection,
-        Channel channel,
+        GatewayDeclaration gateway,
         long[] keys,
         bool marketing,
         bool unprofiled,
@@ -176,19 +176,19 @@ public static class ContactPlaces
     )
     {
         await using var command = new NpgsqlCommand(
-            """
+            $"""
             SELECT EXISTS (
                 SELECT
-                FROM contact
+                FROM contact c
                 WHERE customer_key = ANY (@keys)
-                  AND (erased OR reachable & @bit = 0 OR @marketing
+                  AND (erased OR {Reachable(gateway)} & @bit = 0 OR @marketing
                        AND (opted_out & @bit <> 0 OR consented & @bit = 0 OR personalisation_off AND @unprofiled))
             )
             """,
             connection
         );
         command.Parameters.AddWithValue("keys", keys);
-        command.Parameters.AddWithValue("bit", channel.Bit());
+        command.Parameters.AddWithValue("bit", gateway.Channel.Bit());
         command.Parameters.AddWithValue("marketing", marketing);
         command.Parameters.AddWithValue("unprofiled", unprofiled);
         return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
@@ -244,13 +244,13 @@ public static class ContactPlaces
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    private static string TakeSql(Channel channel, ContactLimits limits)
+    private static string TakeSql(GatewayDeclaration gateway, ContactLimits limits)
     {
-        var word = ContactCounters.Column(channel);
+        var word = ContactCounters.Column(gateway.Channel);
         var checks = new List<string>
         {
             "NOT c.erased",
-            "c.reachable & @bit <> 0",
+            $"{Reachable(gateway)} & @bit <> 0",
             "c.opted_out & @bit = 0",
             "c.consented & @bit <> 0",
             "NOT (c.personalisation_off AND @unprofiled)",
@@ -314,6 +314,9 @@ public static class ContactPlaces
             FROM given g
             WHERE c.customer_key = g.customer_key
             """;
+
+    private static string Reachable(GatewayDeclaration gateway) =>
+        ContactReach.Sql("c", gateway.NeedsAddress ? (short)0 : gateway.Channel.Bit()).Reachable;
 
     private static string OneLess(string word) =>
         $"""

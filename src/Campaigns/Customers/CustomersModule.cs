@@ -1,10 +1,14 @@
+using Campaigns.Channels;
 using Campaigns.Customers.Import;
+using Campaigns.Customers.Inbox;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 
 namespace Campaigns.Customers;
 
-/// <summary>The door to customers: fields, customers, consents, events and imports.</summary>
+/// <summary>The door to customers: fields, customers, consents, events, imports and the in-app
+/// inbox.</summary>
 public static class CustomersModule
 {
     /// <summary>Needs an <c>NpgsqlDataSource</c>, and <c>Addresses:Keys:{id}</c> and <c>Addresses:LookupKey</c> in the
@@ -16,6 +20,12 @@ public static class CustomersModule
             .AddSingleton<CustomerRegister>()
             .AddSingleton<Consents>()
             .AddSingleton<EventIntake>()
+            .AddSingleton(provider => new GatewayKind(
+                InboxGateway.Name,
+                Channel.App,
+                settings => new InboxGateway(settings, provider.GetRequiredService<NpgsqlDataSource>()),
+                NeedsProvider: false
+            ))
             .AddSingleton<ImportMappings>()
             .AddSingleton<CustomerImport>()
             .AddSingleton<ImportMerger>()

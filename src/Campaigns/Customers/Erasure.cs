@@ -17,8 +17,8 @@ internal static class Erasure
         CancellationToken cancellationToken
     )
     {
-        // Whoever stores events at this moment has read the customer as there: it ends first.
-        await connection.ExecuteAsync("LOCK TABLE event IN SHARE ROW EXCLUSIVE MODE");
+        // Whoever stores events or messages at this moment has read the customer as there: it ends first.
+        await connection.ExecuteAsync("LOCK TABLE event, inbox_message IN SHARE ROW EXCLUSIVE MODE");
         var shared = new SharedAddresses(connection, cancellationToken);
         await shared.HoldCustomersAsync(new RowSource("SELECT @id AS id", new { id }));
         var customer = await connection.QuerySingleOrDefaultAsync<(long? Key, bool Erased)>(
@@ -46,6 +46,7 @@ internal static class Erasure
             """
             DELETE FROM event WHERE customer_key = @key;
             DELETE FROM address WHERE customer_key = @key;
+            DELETE FROM inbox_message WHERE customer_key = @key;
             UPDATE customer SET attributes = '{}', tags = '{}', stub = false, erased = true, updated_at = @now
             WHERE customer_key = @key;
             UPDATE contact SET

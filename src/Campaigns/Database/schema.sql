@@ -357,6 +357,24 @@ TABLE import_part
     erased_lines integer[] NOT NULL DEFAULT '{}'::integer[]
     CONSTRAINT import_part_pkey PRIMARY KEY (batch, part)
 
+TABLE inbox_message
+    customer_key bigint NOT NULL
+    message_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+    stored_at timestamp with time zone NOT NULL
+    expires_at timestamp with time zone NOT NULL
+    shown_at timestamp with time zone
+    clicked_at timestamp with time zone
+    dismissed_at timestamp with time zone
+    purpose smallint NOT NULL
+    touch_key text NOT NULL
+    title text
+    text text NOT NULL
+    link text
+    CONSTRAINT inbox_message_customer_key_touch_key_key UNIQUE (customer_key, touch_key)
+    CONSTRAINT inbox_message_pkey PRIMARY KEY (customer_key, message_id)
+    CREATE UNIQUE INDEX inbox_message_customer_key_touch_key_key ON public.inbox_message USING btree (customer_key, touch_key)
+    CREATE INDEX inbox_message_expires ON public.inbox_message USING btree (expires_at)
+
 TABLE operation
     operation_id text NOT NULL
     kind text NOT NULL
@@ -673,7 +691,8 @@ CREATE OR REPLACE FUNCTION public.touch_state(run integer, customer bigint DEFAU
 AS $function$
     WITH entry AS (
         SELECT m.customer_key, a.chunk, a.request,
-               CASE m.answer WHEN 1 THEN 3 WHEN 4 THEN 2 WHEN 2 THEN 4 WHEN 3 THEN 4 ELSE 1 END AS code
+               CASE m.answer WHEN 1 THEN 3 WHEN 4 THEN 2 WHEN 2 THEN 4 WHEN 3 THEN 4 WHEN 5 THEN 5 ELSE 1
+               END AS code
         FROM attempt a
         LEFT JOIN LATERAL (
             SELECT CASE WHEN cardinality(o.states) = 1

@@ -35,7 +35,7 @@ internal sealed class Admission(Rivals rivals)
         long[] keys = [.. candidates.Select(touch => touch.CustomerKey)];
         if (!wave.Marketing)
         {
-            var unreachable = await ContactPlaces.NotServicedAsync(connection, wave.Channel, keys, cancellationToken);
+            var unreachable = await ContactPlaces.NotServicedAsync(connection, gateway, keys, cancellationToken);
             return Sort(candidates, null, unreachable, []);
         }
 
@@ -54,7 +54,7 @@ internal sealed class Admission(Rivals rivals)
             taken.UnionWith(
                 await ContactPlaces.TakeAsync(
                     connection,
-                    wave.Channel,
+                    gateway,
                     [.. members.Select(touch => touch.CustomerKey)],
                     limits.Less(group.Key),
                     dates.Of(members),
@@ -69,7 +69,7 @@ internal sealed class Admission(Rivals rivals)
         }
 
         long[] rest = [.. keys.Where(key => !taken.Contains(key))];
-        var refused = await ContactPlaces.WhyNotAsync(connection, wave.Channel, rest, limits, cancellationToken);
+        var refused = await ContactPlaces.WhyNotAsync(connection, gateway, rest, limits, cancellationToken);
         return Sort(candidates, previous, await OutrankedAsync(connection, wave, refused, waiting), waiting);
     }
 

@@ -79,6 +79,7 @@ internal sealed class AttemptGate(
     internal async Task<(Halt Halt, Dates Dates)> RecheckAsync(
         Chunk chunk,
         WaveContext wave,
+        GatewayDeclaration gateway,
         IReadOnlyList<Touch> touches,
         CancellationToken cancellationToken
     )
@@ -96,7 +97,7 @@ internal sealed class AttemptGate(
         if (
             await ContactPlaces.AnyRefusedAsync(
                 connection,
-                wave.Channel,
+                gateway,
                 keys,
                 wave.Marketing,
                 wave.Plan.UsesProfiling,

@@ -28,7 +28,7 @@ internal sealed partial class ChunkRun(
 
     internal async Task<Pass> WorkAsync()
     {
-        var touches = await tools.TouchReader.OfChunkAsync(chunk, _message, stopping);
+        var touches = await tools.TouchReader.OfChunkAsync(chunk, gateway.Declaration, _message, stopping);
         var settled = new Pass(Halt.None);
         if (chunk.Requests > 0)
         {
@@ -173,7 +173,13 @@ internal sealed partial class ChunkRun(
         var attempt = await AttemptOfAsync(earlier);
         var whole =
             attempt.Touches.Count == earlier.CustomerKeys.Length && attempt.Touches.All(touch => touch.Fault is null);
-        var (halt, now) = await tools.Gate.RecheckAsync(chunk, wave, attempt.Touches, CancellationToken.None);
+        var (halt, now) = await tools.Gate.RecheckAsync(
+            chunk,
+            wave,
+            gateway.Declaration,
+            attempt.Touches,
+            CancellationToken.None
+        );
         if (halt is not Halt.None and not Halt.Refused)
         {
             return (halt, null, now);
@@ -189,6 +195,7 @@ internal sealed partial class ChunkRun(
     {
         var touches = await tools.TouchReader.OfCustomersAsync(
             chunk,
+            gateway.Declaration,
             _message,
             earlier.CustomerKeys,
             CancellationToken.None
@@ -213,7 +220,7 @@ internal sealed partial class ChunkRun(
         for (var i = 0; i < items.Length; i++)
         {
             var touch = attempt.Touches[i];
-            items[i] = new SendItem($"{wave.RunKey}-{touch.CustomerKey}", touch.Address, touch.Variables);
+            items[i] = new SendItem(TouchKey.Of(wave.RunKey, touch.CustomerKey), touch.Address, touch.Variables);
         }
 
         var request = new SendRequest(attempt.Key, wave.Plan.Purpose, _message.Content, items);

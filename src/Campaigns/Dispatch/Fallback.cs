@@ -1,4 +1,5 @@
 using Campaigns.Channels;
+using Campaigns.Customers;
 using Dapper;
 using Npgsql;
 
@@ -34,11 +35,12 @@ internal sealed class Fallback(Gateways gateways)
                 )
             )
         ).ToDictionary(window => window.Wave);
+        var (reachable, shared) = ContactReach.Sql("c", ChannelSet.Of(gateways.WithoutAddress()));
         var customers = await connection.QueryAsync<Customer>(
             new CommandDefinition(
-                """
+                $"""
                 SELECT c.customer_key, c.preferred_channels, l.waves,
-                       (l.open_channels & c.reachable & ~c.shared
+                       (l.open_channels & {reachable} & ~{shared}
                         & CASE WHEN @Marketing THEN c.consented & ~c.opted_out ELSE -1::smallint END
                         & CASE WHEN c.erased OR @Marketing AND c.personalisation_off AND @UsesProfiling THEN 0::smallint
                                ELSE -1::smallint END)::smallint AS open

@@ -49,6 +49,7 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
                 sorted.Add(one);
                 batch.BatchCommands.Add(OutcomeRow.Insert(chunk, attempt.Request, answer: 1, one.Items, now.Now));
                 deltas.Add("accepted", one.Accepted);
+                deltas.Add("delivered", one.Delivered);
                 deltas.Add("unknown", one.Unknown);
             }
         }
@@ -232,6 +233,7 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
         internal IReadOnlyList<IReadOnlyList<Touch>> Unsent { get; private init; } = [];
         internal TimeSpan Wait { get; private init; }
         internal int Accepted { get; private set; }
+        internal int Delivered { get; private set; }
         internal int Unknown { get; private set; }
 
         internal bool NothingFollows =>
@@ -265,6 +267,10 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
             {
                 case { State: SendState.Accepted }:
                     Accepted++;
+                    break;
+                case { State: SendState.Delivered }:
+                    Accepted++;
+                    Delivered++;
                     break;
                 case { State: SendState.Unknown }:
                     Unknown++;

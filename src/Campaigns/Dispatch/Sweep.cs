@@ -1,3 +1,5 @@
+using Campaigns.Customers.Inbox;
+using Campaigns.Database;
 using Dapper;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -43,6 +45,7 @@ internal sealed partial class Sweep(
             await chunkEnd.CancelAsync(runKey, chunk, cancellationToken);
         }
 
+        await InboxMessages.PurgeAsync(connection, await BusinessClock.NowAsync(connection), cancellationToken);
         await transaction.CommitAsync(cancellationToken);
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using Campaigns.Channels;
 using Campaigns.Customers;
@@ -10,19 +11,25 @@ namespace Campaigns.Dispatch;
 internal sealed class TouchReader(NpgsqlDataSource dataSource, AddressVault vault)
 {
     /// <summary>All touches of the chunk, in the order of keys.</summary>
-    internal Task<List<Touch>> OfChunkAsync(Chunk chunk, Message message, CancellationToken cancellationToken) =>
-        ReadAsync(chunk, message, chunk.Members, cancellationToken);
+    internal Task<List<Touch>> OfChunkAsync(
+        Chunk chunk,
+        GatewayDeclaration gateway,
+        Message message,
+        CancellationToken cancellationToken
+    ) => ReadAsync(chunk, gateway, message, chunk.Members, cancellationToken);
 
     /// <summary>The touches of these customers, in the order of keys; who is unknown is left out.</summary>
     internal Task<List<Touch>> OfCustomersAsync(
         Chunk chunk,
+        GatewayDeclaration gateway,
         Message message,
         long[] keys,
         CancellationToken cancellationToken
-    ) => ReadAsync(chunk, message, keys, cancellationToken);
+    ) => ReadAsync(chunk, gateway, message, keys, cancellationToken);
 
     private async Task<List<Touch>> ReadAsync(
         Chunk chunk,
+        GatewayDeclaration gateway,
         Message message,
         long[]? keys,
         CancellationToken cancellationToken
@@ -53,16 +60,16 @@ internal sealed class TouchReader(NpgsqlDataSource dataSource, AddressVault vaul
         var touches = new List<Touch>();
         while (await reader.ReadAsync(cancellationToken))
         {
-            touches.Add(Read(reader, chunk.Channel, message));
+            touches.Add(Read(reader, gateway, message));
         }
 
         return touches;
     }
 
-    private Touch Read(NpgsqlDataReader reader, Channel channel, Message message)
+    private Touch Read(NpgsqlDataReader reader, GatewayDeclaration gateway, Message message)
     {
         var (key, zone) = (reader.GetInt64(0), reader.GetInt16(1));
-        if (reader.IsDBNull(2))
+        if (gateway.NeedsAddress && reader.IsDBNull(2))
         {
             return new Touch(key, zone) { Fault = Withheld.Unreachable };
         }
@@ -74,7 +81,9 @@ internal sealed class TouchReader(NpgsqlDataSource dataSource, AddressVault vaul
 
         try
         {
-            var address = vault.Open(channel, reader.GetInt16(2), reader.GetFieldValue<byte[]>(3));
+            var address = gateway.NeedsAddress
+                ? vault.Open(gateway.Channel, reader.GetInt16(2), reader.GetFieldValue<byte[]>(3))
+                : key.ToString(CultureInfo.InvariantCulture);
             return new Touch(key, zone) { Address = address, Variables = variables };
         }
         catch (CryptographicException)

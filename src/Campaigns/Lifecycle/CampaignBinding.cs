@@ -1,3 +1,4 @@
+using Campaigns.Channels;
 using Campaigns.Json;
 using Campaigns.Results;
 using Campaigns.Segments;
@@ -7,9 +8,12 @@ using Npgsql;
 namespace Campaigns.Lifecycle;
 
 /// <summary>Finds what a definition stands for: segments and templates, each in its newest version of now.</summary>
-public sealed class CampaignBinding(SegmentStore segments, Templates templates)
+public sealed class CampaignBinding(SegmentStore segments, Templates templates, Gateways gateways)
 {
     private const decimal Tolerance = 0.2m;
+
+    /// <summary>Those that would send it.</summary>
+    internal Gateways Gateways => gateways;
 
     /// <summary>What the definition stands for now; for a preview of what nobody has approved yet.</summary>
     /// <returns>422 <c>unknown-segment</c>, <c>stale-segment</c>, <c>unknown-template</c> and the like, with the fields at

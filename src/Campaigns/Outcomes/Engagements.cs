@@ -18,13 +18,16 @@ public enum EngagementKind
 /// <summary>What the customer's app, or a provider, says a customer did with a campaign's message.</summary>
 /// <param name="Source">As in <see cref="EventEntry"/>.</param>
 /// <param name="Id">As in <see cref="EventEntry"/>.</param>
+/// <param name="RunKey">The run whose touch it was, where that is known; else it is taken to be the campaign's latest that
+/// had begun.</param>
 public sealed record EngagementEntry(
     string Source,
     string Id,
     string CampaignId,
     string CustomerId,
     EngagementKind Kind,
-    DateTimeOffset OccurredAt
+    DateTimeOffset OccurredAt,
+    int? RunKey = null
 );
 
 /// <summary>Takes in engagements: each is an event of the customer (<c>message.opened</c>, <c>message.clicked</c>,
@@ -37,12 +40,24 @@ public sealed class Engagements(EventIntake events)
         Actor actor,
         IReadOnlyList<EngagementEntry> entries,
         CancellationToken cancellationToken
+    ) => RecordAsync(actor, entries, also: null, cancellationToken);
+
+    /// <param name="also">What else has to happen in the same transaction, given the new ones; null for nothing.</param>
+    internal Task<Result<EventBatch>> RecordAsync(
+        Actor actor,
+        IReadOnlyList<EngagementEntry> entries,
+        Func<NpgsqlConnection, EventBatch, Task>? also,
+        CancellationToken cancellationToken
     ) =>
         events.RecordAsync(
             actor,
             [.. entries.Select(ToEvent)],
-            (connection, batch, _) =>
-                CountAsync(connection, [.. batch.Stored.Select(row => (row, entries[row.Index]))], cancellationToken),
+            async (connection, batch, _) =>
+            {
+                var stored = batch.Stored.Select(row => (row, entries[row.Index])).ToList();
+                await CountAsync(connection, stored, cancellationToken);
+                await (also?.Invoke(connection, batch) ?? Task.CompletedTask);
+            },
             cancellationToken
         );
 
@@ -76,8 +91,8 @@ public sealed class Engagements(EventIntake events)
                 """
                 WITH said AS (
                     SELECT e.*, t.run_key, t.channel, t.variant, t.wave
-                    FROM unnest(@campaigns, @keys, @kinds, @at, @sources, @ids)
-                        AS e (campaign_id, customer_key, kind, occurred_at, event_source, event_id)
+                    FROM unnest(@campaigns, @keys, @kinds, @at, @sources, @ids, @runs)
+                        AS e (campaign_id, customer_key, kind, occurred_at, event_source, event_id, known_run)
                     CROSS JOIN LATERAL (
                         SELECT d.run_key, d.channel, d.variant, d.wave
                         FROM campaign c
@@ -85,7 +100,7 @@ public sealed class Engagements(EventIntake events)
                         JOIN decision d
                             ON d.run_key = r.run_key AND d.customer_key = e.customer_key AND d.step = 1 AND d.reason = 0
                         JOIN wave w ON w.run_key = d.run_key AND w.wave = d.wave
-                        WHERE c.campaign_id = e.campaign_id
+                        WHERE c.campaign_id = e.campaign_id AND (e.known_run IS NULL OR e.known_run = r.run_key)
                         ORDER BY coalesce(w.counts_from, w.opens_at) <= e.occurred_at DESC, r.number DESC
                         LIMIT 1
                     ) t
@@ -118,6 +133,7 @@ public sealed class Engagements(EventIntake events)
                     at = stored.Select(one => one.Entry.OccurredAt.UtcDateTime).ToArray(),
                     sources = stored.Select(one => one.Event.EventSource).ToArray(),
                     ids = stored.Select(one => one.Event.Entry.Id).ToArray(),
+                    runs = stored.Select(one => one.Entry.RunKey).ToArray(),
                 },
                 cancellationToken: cancellationToken
             )

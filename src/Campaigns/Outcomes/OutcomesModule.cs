@@ -3,12 +3,12 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Campaigns.Outcomes;
 
-/// <summary>The door to outcomes: engagements, conversions, and the counters that reports add up.</summary>
+/// <summary>The door to outcomes: engagements, inboxes, conversions, and the counters that reports add up.</summary>
 public static class OutcomesModule
 {
     /// <summary>Needs an <c>NpgsqlDataSource</c> and the customers.</summary>
     public static IServiceCollection AddOutcomes(this IServiceCollection services) =>
-        services.AddSingleton<EarlyEvents>().AddSingleton<Fold>().AddSingleton<Engagements>();
+        services.AddSingleton<EarlyEvents>().AddSingleton<Fold>().AddSingleton<Engagements>().AddSingleton<Inboxes>();
 
     /// <summary>Folds counters every second; on workers only.</summary>
     public static IServiceCollection AddOutcomesWorker(this IServiceCollection services) =>

@@ -30,13 +30,15 @@ internal static class DecisionSql
         bool earlierRuns
     )
     {
+        var (reachable, shared) = ContactReach.Sql("k", ChannelSet.Of(plan.WithoutAddress));
         var columns = new List<string>
         {
-            "k.customer_key, k.key_hash, k.preferred_channels, k.birth_date, k.reachable, k.shared, k.opted_out, k.consented",
+            "k.customer_key, k.key_hash, k.preferred_channels, k.birth_date, k.opted_out, k.consented",
+            $"{reachable} AS reachable, {shared} AS shared",
             $"{CalendarTable.Kind} AS kind",
             $"{(earlierRuns ? Enrolled : "false")} AS enrolled",
             $"""
-                k.reachable & @channels & ~k.shared & {CalendarTable.Open}
+                {reachable} & @channels & ~{shared} & {CalendarTable.Open}
                     {(plan.Purpose is Purpose.Marketing ? "& ~k.opted_out & k.consented" : "")} AS usable
                 """,
         };

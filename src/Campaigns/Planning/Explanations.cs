@@ -57,7 +57,7 @@ public sealed class Explanations(NpgsqlDataSource dataSource, CampaignBinding bi
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var customer = await connection.QuerySingleOrDefaultAsync<CustomerRow>(
             """
-            SELECT c.customer_key, k.reachable, k.preferred_slots, z.name AS zone
+            SELECT c.customer_key, k.reachable, k.consented, k.preferred_slots, z.name AS zone
             FROM customer c JOIN contact k USING (customer_key) JOIN time_zone z ON z.zone = k.zone
             WHERE c.customer_id = @customerId
             """,
@@ -134,7 +134,10 @@ public sealed class Explanations(NpgsqlDataSource dataSource, CampaignBinding bi
         }
 
         return run
-            .Plan.Channels.Where(channel => (customer.Reachable & channel.Bit()) != 0)
+            .Plan.Channels.Where(channel =>
+                (customer.Reachable & channel.Bit()) != 0
+                || (run.Plan.WithoutAddress.Contains(channel) && (customer.Consented & channel.Bit()) != 0)
+            )
             .Select(channel =>
                 calculator
                     .Windows(customer.Zone, (PreferredSlots)customer.PreferredSlots, channel)
@@ -145,5 +148,11 @@ public sealed class Explanations(NpgsqlDataSource dataSource, CampaignBinding bi
 
     private sealed record DecisionRow(short Reason, Channel? Channel, short? Variant, IReadOnlyList<Reason> Failing);
 
-    private sealed record CustomerRow(long CustomerKey, short Reachable, short PreferredSlots, string Zone);
+    private sealed record CustomerRow(
+        long CustomerKey,
+        short Reachable,
+        short Consented,
+        short PreferredSlots,
+        string Zone
+    );
 }

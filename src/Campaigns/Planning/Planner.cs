@@ -1,5 +1,6 @@
 using System.Globalization;
 using Campaigns.Access;
+using Campaigns.Channels;
 using Campaigns.Database;
 using Campaigns.Jobs;
 using Campaigns.Lifecycle;
@@ -20,6 +21,7 @@ public sealed class Planner(
     PartPlanner parts,
     RunCompletion completion,
     IJobEngine engine,
+    Gateways gateways,
     PlanningOptions options
 )
 {
@@ -36,7 +38,13 @@ public sealed class Planner(
 
         var now = await BusinessClock.NowAsync(connection);
         await CampaignStates.LaunchAsync(connection, approved.CampaignKey, actor, now);
-        var (plan, calendar) = await RunBinder.BindAsync(connection, campaignId, approved.Version, approved.Bound);
+        var (plan, calendar) = await RunBinder.BindAsync(
+            connection,
+            campaignId,
+            approved.Version,
+            approved.Bound,
+            gateways
+        );
         var number = await NextNumberAsync(connection, approved.CampaignKey);
         var created = await RunStore.CreateAsync(
             connection,

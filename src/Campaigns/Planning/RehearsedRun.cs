@@ -77,7 +77,7 @@ internal sealed record RehearsedRun(
 
         await connection.ExecuteAsync(DecisionStatement.Settings);
         var asOf = await BusinessClock.NowAsync(connection);
-        var (plan, calendar) = await RunBinder.BindAsync(connection, campaignId, version, bound);
+        var (plan, calendar) = await RunBinder.BindAsync(connection, campaignId, version, bound, binding.Gateways);
         var created = await RunStore.CreateAsync(
             connection,
             campaignKey,

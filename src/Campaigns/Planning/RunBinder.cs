@@ -1,4 +1,5 @@
 using Campaigns.Calendar;
+using Campaigns.Channels;
 using Campaigns.Lifecycle;
 using Campaigns.Segments;
 using Npgsql;
@@ -14,13 +15,15 @@ internal static class RunBinder
         NpgsqlConnection connection,
         string campaignId,
         int version,
-        Bound bound
+        Bound bound,
+        Gateways gateways
     )
     {
         var policy = await ContactPolicies.CurrentAsync(connection);
         var plan = Plan(campaignId, version, bound) with
         {
             Caps = policy.Policy.Caps,
+            WithoutAddress = gateways.WithoutAddress(),
             GlobalHoldout = await GlobalHoldouts.CurrentAsync(connection),
         };
         return (plan, await CalendarAsync(connection, bound.Definition.Schedule, policy.Policy.Hours));

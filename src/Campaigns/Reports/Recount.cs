@@ -42,8 +42,8 @@ internal static class Recount
         WITH bank AS (
             SELECT name FROM time_zone WHERE zone = 1
         ), sent AS (
-            SELECT m.customer_key, a.attempted_at, CASE WHEN m.answer = 1 THEN o.recorded_at END AS accepted_at,
-                NULL::timestamptz AS delivered_at
+            SELECT m.customer_key, a.attempted_at, CASE WHEN m.answer IN (1, 5) THEN o.recorded_at END AS accepted_at,
+                CASE WHEN m.answer = 5 THEN o.recorded_at END AS delivered_at
             FROM attempt a
             LEFT JOIN LATERAL (
                 SELECT o.recorded_at,

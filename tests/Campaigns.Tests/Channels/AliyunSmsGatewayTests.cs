@@ -4,7 +4,7 @@ using Campaigns.Simulator;
 
 namespace Campaigns.Tests.Channels;
 
-public sealed class AliyunSmsGatewayTests : GatewayConformance
+public sealed class AliyunSmsGatewayTests : ProviderConformance
 {
     private protected override string Channel => "sms";
 

@@ -5,7 +5,7 @@ using Campaigns.Simulator;
 
 namespace Campaigns.Tests.Channels;
 
-public sealed class JPushGatewayTests : GatewayConformance
+public sealed class JPushGatewayTests : ProviderConformance
 {
     private static readonly DateTimeOffset At = new(2026, 9, 1, 2, 3, 4, TimeSpan.Zero);
 

@@ -7,7 +7,7 @@ using Dapper;
 namespace Campaigns.Tests.Channels;
 
 public sealed class WeChatMassGatewayTests(WeChatMassGatewayTests.OneDatabase database)
-    : GatewayConformance,
+    : ProviderConformance,
         IClassFixture<WeChatMassGatewayTests.OneDatabase>
 {
     private readonly TestDatabase _database = database.Database;

@@ -146,7 +146,8 @@ RETURNS TABLE (customer_key bigint, state text, reason smallint)
 LANGUAGE sql STABLE AS $$
     WITH entry AS (
         SELECT m.customer_key, a.chunk, a.request,
-               CASE m.answer WHEN 1 THEN 3 WHEN 4 THEN 2 WHEN 2 THEN 4 WHEN 3 THEN 4 ELSE 1 END AS code
+               CASE m.answer WHEN 1 THEN 3 WHEN 4 THEN 2 WHEN 2 THEN 4 WHEN 3 THEN 4 WHEN 5 THEN 5 ELSE 1
+               END AS code
         FROM attempt a
         LEFT JOIN LATERAL (
             SELECT CASE WHEN cardinality(o.states) = 1

@@ -1,0 +1,12 @@
+namespace Campaigns.Dispatch;
+
+/// <summary>A touch's own key: its name to gateways that take a key an item.</summary>
+internal static class TouchKey
+{
+    internal static string Of(int runKey, long customerKey) => $"{runKey}-{customerKey}";
+
+    /// <summary>SQL of the run that a row with <c>customer_key</c> and <c>touch_key</c> is of.</summary>
+    /// <param name="row">The table's alias.</param>
+    internal static string RunSql(string row) =>
+        $"left({row}.touch_key, -1 - length({row}.customer_key::text))::integer";
+}
