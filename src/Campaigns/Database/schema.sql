@@ -36,6 +36,7 @@ TABLE approval
     decided_by text
     decided_at timestamp with time zone
     approved boolean
+    allows_over65 boolean NOT NULL DEFAULT false
     comment text
     CONSTRAINT approval_check CHECK (((approved IS NULL) = (decided_at IS NULL)))
     CONSTRAINT approval_pkey PRIMARY KEY (campaign_key, version)

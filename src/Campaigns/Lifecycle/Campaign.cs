@@ -46,6 +46,9 @@ public sealed record Approval
     /// <summary>Null while nobody has decided.</summary>
     public bool? Approved { get; init; }
 
+    /// <inheritdoc cref="ApprovalDecision.AllowOver65"/>
+    public bool AllowsOver65 { get; init; }
+
     /// <summary>The approver's; at most 1,000 characters.</summary>
     public string? Comment { get; init; }
 }
@@ -84,6 +87,10 @@ public sealed record Submission
 /// <summary>What an approver says.</summary>
 public sealed record ApprovalDecision
 {
+    /// <summary>Whether customers of 65 years and more may be offered a product with a risk, or consumer credit; without
+    /// it they are unsuitable. Of other campaigns it says nothing.</summary>
+    public bool AllowOver65 { get; init; }
+
     /// <summary>At most 1,000 characters.</summary>
     public string? Comment { get; init; }
 }
@@ -91,6 +98,8 @@ public sealed record ApprovalDecision
 /// <summary>An approved campaign with all that its run is bound to.</summary>
 public sealed record ApprovedCampaign
 {
+    /// <inheritdoc cref="ApprovalDecision.AllowOver65"/>
+    public required bool AllowsOver65 { get; init; }
     public required int CampaignKey { get; init; }
     public required string CampaignId { get; init; }
     public required int Version { get; init; }

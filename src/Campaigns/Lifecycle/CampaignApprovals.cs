@@ -109,6 +109,7 @@ public sealed class CampaignApprovals(NpgsqlDataSource dataSource, CampaignBindi
             CampaignId = row.CampaignId,
             Version = row.Version,
             Bound = bound,
+            AllowsOver65 = row.AllowsOver65,
         };
     }
 
@@ -142,7 +143,8 @@ public sealed class CampaignApprovals(NpgsqlDataSource dataSource, CampaignBindi
 
                 await connection.ExecuteAsync(
                     """
-                    UPDATE approval SET decided_by = @by, decided_at = @now, approved = @approved, comment = @Comment
+                    UPDATE approval SET decided_by = @by, decided_at = @now, approved = @approved,
+                        allows_over65 = @allowsOver65, comment = @Comment
                     WHERE campaign_key = @CampaignKey AND version = @Version
                     """,
                     new
@@ -152,6 +154,7 @@ public sealed class CampaignApprovals(NpgsqlDataSource dataSource, CampaignBindi
                         by = actor.Id,
                         now,
                         approved = move == CampaignMove.Approve,
+                        allowsOver65 = move == CampaignMove.Approve && decision.AllowOver65,
                         decision.Comment,
                     }
                 );
@@ -198,7 +201,7 @@ public sealed class CampaignApprovals(NpgsqlDataSource dataSource, CampaignBindi
             ON CONFLICT (campaign_key, version) DO UPDATE
                 SET bound = excluded.bound, hash = excluded.hash, submitted_by = excluded.submitted_by,
                     submitted_at = excluded.submitted_at, decided_by = NULL, decided_at = NULL, approved = NULL,
-                    comment = NULL
+                    allows_over65 = false, comment = NULL
             """,
             new
             {
@@ -252,7 +255,12 @@ public sealed class CampaignApprovals(NpgsqlDataSource dataSource, CampaignBindi
             move,
             actor,
             now,
-            new { version = row.Version, hash = Convert.ToHexStringLower(moved.Hash!) }
+            new
+            {
+                version = row.Version,
+                hash = Convert.ToHexStringLower(moved.Hash!),
+                allowsOver65 = moved.AllowsOver65,
+            }
         );
         var campaign = (await CampaignRow.LockAsync(connection, campaignId))!.ToCampaign();
         await transaction.CommitAsync(cancellationToken);

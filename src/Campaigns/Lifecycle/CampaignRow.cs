@@ -10,7 +10,7 @@ internal sealed class CampaignRow
     private const string Select = """
         SELECT c.campaign_key, c.campaign_id, c.version, c.state, v.definition::text AS definition, v.edited_by,
             v.edited_at, a.bound::text AS bound, a.hash, a.submitted_by, a.submitted_at, a.decided_by, a.decided_at,
-            a.approved, a.comment
+            a.approved, coalesce(a.allows_over65, false) AS allows_over65, a.comment
         FROM campaign c
         LEFT JOIN campaign_version v USING (campaign_key, version)
         LEFT JOIN approval a USING (campaign_key, version)
@@ -35,6 +35,8 @@ internal sealed class CampaignRow
     private DateTimeOffset? DecidedAt { get; init; }
     private bool? Approved { get; init; }
     private string? Comment { get; init; }
+
+    public bool AllowsOver65 { get; init; }
 
     public static Task<CampaignRow?> FindAsync(NpgsqlConnection connection, string campaignId) =>
         connection.QuerySingleOrDefaultAsync<CampaignRow>(Select, new { campaignId });
@@ -66,6 +68,7 @@ internal sealed class CampaignRow
                     DecidedBy = DecidedBy,
                     DecidedAt = DecidedAt,
                     Approved = Approved,
+                    AllowsOver65 = AllowsOver65,
                     Comment = Comment,
                 }
                 : null,

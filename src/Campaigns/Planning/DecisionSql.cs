@@ -162,6 +162,11 @@ internal static class DecisionSql
             yield return new(Reason.Unsuitable, "student");
         }
 
+        if (!plan.AllowsOver65 && (plan.ProductRisk is not null || plan.ConsumerCredit))
+        {
+            yield return new(Reason.Unsuitable, "birth_date <= @elderly_born");
+        }
+
         if (plan.UsesProfiling)
         {
             yield return new(Reason.PersonalisationOff, "personalisation_off");
@@ -238,7 +243,8 @@ internal static class DecisionSql
     private static string BehindCut(string score, string key) =>
         $"({Rank}, -customer_key) < (coalesce({score}, '-Infinity'::numeric), -{key})";
 
-    // The contacts of the seven days up to the window's opening, for those who have come this far.
+    // The contacts of the seven days up to the window's opening: for those who have come this far, or, where every gate
+    // that fails is asked for, for all who have a window.
     private static string Weeks(RunPlan plan, string gated, string carried)
     {
         if (!CountsWeeks(plan))
@@ -248,7 +254,8 @@ internal static class DecisionSql
 
         var week = ContactCounters.ShiftedTo(CalendarTable.Of("days", "kind", "channel"), "contacts");
         var all = carried == "*" ? "*" : $"{carried}, channel, early{(CapsChannels(plan) ? ", channels_capped" : "")}";
-        return Fence($"{all}, CASE WHEN early = 0 THEN {week} END AS week", gated);
+        var which = carried == "*" ? "channel <> 0" : "early = 0";
+        return Fence($"{all}, CASE WHEN {which} THEN {week} END AS week", gated);
     }
 
     private static IEnumerable<string> ChannelCapsReached(RunPlan plan)

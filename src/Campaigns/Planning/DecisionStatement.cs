@@ -13,6 +13,7 @@ namespace Campaigns.Planning;
 internal sealed class DecisionStatement
 {
     private const int MinorAge = 14;
+    private const int ElderlyAge = 65;
 
     /// <summary>For the transaction around the statement: planned each time with the values known, for a plan kept from an
     /// empty table is five times slower, with room for the hashed sub-selects of event conditions.</summary>
@@ -112,6 +113,7 @@ internal sealed class DecisionStatement
         parameters.AddWithValue("as_of", _run.AsOf.UtcDateTime);
         parameters.AddWithValue("today", today);
         parameters.AddWithValue("born_after", today.AddYears(-MinorAge));
+        parameters.AddWithValue("elderly_born", today.AddYears(-ElderlyAge));
         parameters.AddWithValue("channels", ChannelSet.Of(_plan.Channels));
         parameters.AddWithValue("choice", ChannelChoice.Table(_plan.Channels));
         parameters.AddWithValue("earlier", _run.EarlierRuns);

@@ -43,7 +43,8 @@ public sealed class Planner(
             campaignId,
             approved.Version,
             approved.Bound,
-            gateways
+            gateways,
+            approved.AllowsOver65
         );
         var number = await NextNumberAsync(connection, approved.CampaignKey);
         var created = await RunStore.CreateAsync(

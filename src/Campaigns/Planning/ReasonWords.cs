@@ -17,7 +17,10 @@ internal static class ReasonWords
             Reason.Touch => ("is reached", "将被触达"),
             Reason.Excluded => ("is in a segment that the campaign excludes", "属于活动排除的客群"),
             Reason.Minor => ("is under 14", "未满 14 周岁"),
-            Reason.Unsuitable => ("is not suited to the product", "与产品不适当"),
+            Reason.Unsuitable => (
+                "is not suited to the product, or is 65 or older and no approver has allowed that",
+                "与产品不适当，或年满 65 周岁而未经审批人许可"
+            ),
             Reason.PersonalisationOff => (
                 "has switched personalisation off, and the campaign profiles",
                 "已关闭个性化推荐，而活动使用画像"

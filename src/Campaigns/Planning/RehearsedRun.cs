@@ -55,15 +55,21 @@ internal sealed record RehearsedRun(
         CancellationToken cancellationToken
     )
     {
-        var row = await connection.QuerySingleOrDefaultAsync<(int Key, int Version, string Definition)?>(
+        var row = await connection.QuerySingleOrDefaultAsync<(
+            int Key,
+            int Version,
+            string Definition,
+            bool AllowsOver65
+        )?>(
             """
-            SELECT c.campaign_key, c.version, v.definition::text
+            SELECT c.campaign_key, c.version, v.definition::text, coalesce(a.allows_over65, false)
             FROM campaign c JOIN campaign_version v USING (campaign_key, version)
+            LEFT JOIN approval a USING (campaign_key, version)
             WHERE c.campaign_id = @campaignId
             """,
             new { campaignId }
         );
-        if (row is not var (campaignKey, version, document))
+        if (row is not var (campaignKey, version, document, allowsOver65))
         {
             return Error.NotFound("campaign", campaignId);
         }
@@ -77,7 +83,7 @@ internal sealed record RehearsedRun(
 
         await connection.ExecuteAsync(DecisionStatement.Settings);
         var asOf = await BusinessClock.NowAsync(connection);
-        var (plan, calendar) = await RunBinder.BindAsync(connection, campaignId, version, bound, binding.Gateways);
+        var (plan, calendar) = await RunBinder.BindAsync(connection, campaignId, version, bound, binding.Gateways, allowsOver65);
         var created = await RunStore.CreateAsync(
             connection,
             campaignKey,

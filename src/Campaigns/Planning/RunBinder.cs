@@ -16,12 +16,14 @@ internal static class RunBinder
         string campaignId,
         int version,
         Bound bound,
-        Gateways gateways
+        Gateways gateways,
+        bool allowsOver65
     )
     {
         var policy = await ContactPolicies.CurrentAsync(connection);
         var plan = Plan(campaignId, version, bound) with
         {
+            AllowsOver65 = allowsOver65,
             Caps = policy.Policy.Caps,
             WithoutAddress = gateways.WithoutAddress(),
             GlobalHoldout = await GlobalHoldouts.CurrentAsync(connection),

@@ -39,6 +39,9 @@ public sealed record RunPlan
     public int? ProductRisk { get; init; }
     public bool ConsumerCredit { get; init; }
 
+    /// <inheritdoc cref="ApprovalDecision.AllowOver65"/>
+    public bool AllowsOver65 { get; init; }
+
     /// <summary>Whether a rule of the audience or the ranking profiles, and so leaves out who refused that.</summary>
     public bool UsesProfiling { get; init; }
 

@@ -161,7 +161,7 @@ public sealed class AliyunCallbackTests
     [InlineData("+85291234567", "+85****4567")]
     [InlineData("12345678", "****")]
     [InlineData("", "****")]
-    public void A_number_is_shown_without_its_middle(string phone, string masked)
+    public void R17_a_number_is_shown_without_its_middle(string phone, string masked)
     {
         Assert.Equal(masked, Masking.Phone(phone));
     }

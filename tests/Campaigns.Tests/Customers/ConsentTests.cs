@@ -39,7 +39,7 @@ public sealed class ConsentTests
     }
 
     [Fact]
-    public async Task Saying_it_twice_leaves_one_proof()
+    public async Task R7_saying_it_twice_leaves_one_proof()
     {
         await using var bank = await TestBank.OpenAsync();
         var first = await bank.SaysAsync(Given.Grant("c-1"));

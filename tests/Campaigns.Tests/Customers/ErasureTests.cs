@@ -5,7 +5,7 @@ namespace Campaigns.Tests.Customers;
 public sealed class ErasureTests
 {
     [Fact]
-    public async Task The_person_goes_and_the_pseudonymous_proof_stays()
+    public async Task R7_the_person_goes_and_the_pseudonymous_proof_stays()
     {
         await using var bank = await TestBank.OpenAsync();
         await bank.WithFieldAsync("balance", FieldType.Number);

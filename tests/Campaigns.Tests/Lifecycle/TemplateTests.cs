@@ -96,7 +96,7 @@ public sealed class TemplateTests(LifecycleHost host) : IClassFixture<LifecycleH
     [InlineData("本产品保本保息。", "forbidden-wording")]
     [InlineData("本产品保 本保息。", "forbidden-wording")]
     [InlineData("零风险，稳\u200B赚。", "forbidden-wording")]
-    public async Task A_message_that_may_not_go_is_refused(string text, string type)
+    public async Task R4_R5_R12_R13_a_message_that_may_not_go_is_refused(string text, string type)
     {
         var problem = await PutAsync(_id, GivenCampaign.SmsTemplate with { Text = text }).RefusedAsync(422, type);
         Assert.All(problem.Errors, error => Assert.Equal("text", error.Path));
@@ -109,7 +109,7 @@ public sealed class TemplateTests(LifecycleHost host) : IClassFixture<LifecycleH
         await PutAsync(_id, GivenCampaign.SmsTemplate with { Text = text }).RefusedAsync(400, "validation-failed");
 
     [Fact]
-    public async Task A_message_that_would_arrive_without_a_sender_is_refused()
+    public async Task R4_a_message_that_would_arrive_without_a_sender_is_refused()
     {
         await using var api = await ApiHost.StartAsync(
             settings: GivenCampaign.Sms.Where(pair => pair.Key != "Channels:sms:SignName").ToDictionary()
@@ -129,7 +129,7 @@ public sealed class TemplateTests(LifecycleHost host) : IClassFixture<LifecycleH
     }
 
     [Fact]
-    public async Task A_gateway_takes_its_own_purposes_only()
+    public async Task R18_a_gateway_takes_its_own_purposes_only()
     {
         var servicing = GivenCampaign.SmsTemplate with
         {
@@ -146,7 +146,7 @@ public sealed class TemplateTests(LifecycleHost host) : IClassFixture<LifecycleH
             .RefusedAsync(422, "provider-template-missing");
 
     [Fact]
-    public async Task What_no_advertisement_may_say_is_configured()
+    public async Task R12_R13_what_no_advertisement_may_say_is_configured()
     {
         await using var api = await ApiHost.StartAsync(
             settings: new Dictionary<string, string?> { ["Templates:ForbiddenWords:0"] = "free money" }

@@ -124,7 +124,11 @@ internal sealed class NaivePlanner(RunPlan plan, WindowCalculator calculator, Da
 
     private bool IsUnsuitable(Person person) =>
         (plan.ProductRisk is { } risk && !(person.RiskRating >= risk && !(person.RiskRatedUntil < _today)))
-        || (plan.ConsumerCredit && person.Student);
+        || (plan.ConsumerCredit && person.Student)
+        || (
+            plan is { AllowsOver65: false } and ({ ProductRisk: not null } or { ConsumerCredit: true })
+            && person.BirthDate?.AddYears(65) <= _today
+        );
 
     private bool IsChannelCapped(Person person, Channel channel, LegalWindow window)
     {

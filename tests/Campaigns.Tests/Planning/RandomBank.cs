@@ -51,7 +51,7 @@ internal static class RandomBank
         from consented in Gen.OneOf(Some, Gen.Constant(AllChannels))
         from optedOut in Some
         from refused in OneIn(4)
-        from birth in Sometimes(4, Around(Today.AddYears(-14)))
+        from birth in Sometimes(4, Gen.OneOf(Around(Today.AddYears(-14)), Around(Today.AddYears(-65))))
         from rating in Maybe(Gen.Choose(1, 5))
         from rated in Maybe(Around(Today))
         from student in OneIn(4)
@@ -113,6 +113,7 @@ internal static class RandomBank
         from risk in Sometimes(4, Gen.Choose(1, 5))
         from credit in OneIn(3)
         from profiling in OneIn(2)
+        from elderly in OneIn(2)
         from top in Sometimes(4, Gen.Choose(1, 8))
         from budget in Gen.Choose(1, 5)
         from budgeted in Some
@@ -142,6 +143,7 @@ internal static class RandomBank
             GlobalHoldout = global is { } share ? new GlobalHoldout(1, $"{salt}:global", share) : null,
             ProductRisk = risk,
             ConsumerCredit = credit,
+            AllowsOver65 = elderly,
             UsesProfiling = profiling,
             Top = top is { } n ? new TopN("score", n) : null,
             Budget = budgeted.ToDictionary(c => c, _ => budget),

@@ -10,8 +10,8 @@ using Dapper;
 
 namespace Campaigns.Tests.Planning;
 
-/// <summary>The rules of compliance that planning decides, by their numbers. R6 and R11 are the campaign's and its
-/// approval's, R14 the calendar's: they are tested there.</summary>
+/// <summary>The rules of compliance that planning decides, by their numbers. R4 to R6, R11 to R13 and R18 are the template's
+/// and the campaign's, R7 and R17 the customer's, R14 the calendar's: they are tested there.</summary>
 public sealed class RulesTests(LifecycleHost host) : IClassFixture<LifecycleHost>
 {
     private readonly ApiHost _api = host.Api;
@@ -82,6 +82,28 @@ public sealed class RulesTests(LifecycleHost host) : IClassFixture<LifecycleHost
             decision,
             (await ExplainAsync(await CustomerAsync(customer), Campaign with { ConsumerCredit = true })).Decision
         );
+
+    [Theory]
+    [InlineData(65, false, 3, "unsuitable")]
+    [InlineData(64, false, 3, "touch")]
+    [InlineData(65, true, 3, "touch")]
+    [InlineData(65, false, null, "touch")]
+    public async Task R9_from_65_on_a_product_with_a_risk_needs_the_approvers_tick(
+        int age,
+        bool ticked,
+        int? risk,
+        string decision
+    )
+    {
+        var someone = await CustomerAsync($"risk_rating = 5, birth_date = (now() - interval '{age} years')::date - 2");
+        await GivenCampaign.DraftAsync(_api, _id, Campaign with { ProductRisk = risk });
+        await _marketer.PostAsync($"/v1/campaigns/{_id}/submit", new Submission()).ReadAsync<Campaign>();
+        await _api.As(Role.Approver)
+            .PostAsync($"/v1/campaigns/{_id}/approve", new ApprovalDecision { AllowOver65 = ticked }, seen: 1)
+            .ReadAsync<Campaign>();
+
+        Assert.Equal(decision, (await ExplainAsync(someone)).Decision);
+    }
 
     [Fact]
     public async Task R10_a_segment_that_reads_a_sensitive_field_has_nobody_without_consent_to_that()
@@ -208,6 +230,23 @@ public sealed class RulesTests(LifecycleHost host) : IClassFixture<LifecycleHost
         Assert.Equal("未满 14 周岁", chinese.Words[0]);
         Assert.True(english.Earliest >= english.AsOf);
         Assert.InRange(english.Earliest!.Value.ToOffset(TimeSpan.FromHours(8)).TimeOfDay.TotalHours, 9, 11.5);
+    }
+
+    [Fact]
+    public async Task A_cap_that_is_reached_is_told_beside_what_fails_before_it()
+    {
+        await using var api = await GivenCampaign.HostAsync();
+        await api.As(Role.Operator)
+            .PutAsync("/v1/policy", new ContactPolicy { Caps = new FrequencyCaps { PerWeek = 3 } })
+            .ReadAsync<object>();
+        var rules = new RulesTests(LifecycleHost.Of(api));
+        var someone = await rules.CustomerAsync(
+            "student = true, last_day = now()::date - date '2000-01-01', contacts = 3"
+        );
+
+        var explained = await rules.ExplainAsync(someone, Campaign with { ConsumerCredit = true });
+
+        Assert.Equal(["unsuitable", "frequency_cap"], explained.Failing);
     }
 
     [Fact]

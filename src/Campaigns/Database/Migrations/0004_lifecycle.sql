@@ -73,6 +73,7 @@ CREATE TABLE approval (
     decided_by text,
     decided_at timestamptz,
     approved boolean,
+    allows_over65 boolean NOT NULL DEFAULT false, -- the approver's explicit tick
     comment text,
     PRIMARY KEY (campaign_key, version),
     CHECK ((approved IS NULL) = (decided_at IS NULL))
