@@ -25,7 +25,7 @@ internal static class DispatchBank
         await bench.ExecuteAsync(
             $$"""
             INSERT INTO customer (customer_id, attributes, updated_at)
-            SELECT 'C' || i, jsonb_build_object('name', 'customer ' || i, 'balance', i * 7919 % 100000, 'city', 'Shanghai'), now()
+            SELECT 'C' || i, jsonb_build_object('name', 'customer ' || i, 'balance', i::bigint * 7919 % 100000, 'city', 'Shanghai'), now()
             FROM generate_series(1, {{customers}}) i;
             INSERT INTO contact (customer_key, reachable, consented) SELECT i, 7, 7 FROM generate_series(1, {{customers}}) i;
             INSERT INTO event_type (name) VALUES ('opened'), ('login');

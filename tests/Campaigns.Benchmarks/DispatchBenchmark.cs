@@ -114,9 +114,9 @@ internal static class DispatchBenchmark
         Console.WriteLine(
             await connection.QuerySingleAsync<string>(
                 """
-                SELECT format('# %s touches; attempt %s MB, outcome %s MB with indexes; dead rows: attempt %s, outcome %s, contact %s',
+                SELECT format('# %s touches; attempt %s kB, outcome %s kB with indexes; dead rows: attempt %s, outcome %s, contact %s',
                     @customers::int,
-                    pg_total_relation_size('attempt') >> 20, pg_total_relation_size('outcome') >> 20,
+                    pg_total_relation_size('attempt') >> 10, pg_total_relation_size('outcome') >> 10,
                     (SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'attempt'),
                     (SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'outcome'),
                     (SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'contact'))

@@ -107,6 +107,9 @@ public sealed record Approval
     [JsonPropertyName("approved"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public bool? Approved { get; init; }
 
+    [JsonPropertyName("allowsOver65"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public bool? AllowsOver65 { get; init; }
+
     /// <summary>The approver's; at most 1,000 characters.</summary>
     [JsonPropertyName("comment"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Comment { get; init; }
@@ -115,6 +118,11 @@ public sealed record Approval
 /// <summary>What an approver says.</summary>
 public sealed record ApprovalDecision
 {
+    /// <summary>Whether customers of 65 years and more may be offered a product with a risk, or consumer credit;
+    /// without it they are unsuitable. Of other campaigns it says nothing.</summary>
+    [JsonPropertyName("allowOver65"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public bool? AllowOver65 { get; init; }
+
     /// <summary>At most 1,000 characters.</summary>
     [JsonPropertyName("comment"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Comment { get; init; }

@@ -70,6 +70,11 @@ internal sealed class Admission(Rivals rivals)
 
         long[] rest = [.. keys.Where(key => !taken.Contains(key))];
         var refused = await ContactPlaces.WhyNotAsync(connection, gateway, rest, limits, cancellationToken);
+        if (refused.Count != rest.Length)
+        {
+            throw new InvalidOperationException("A customer has no contact row.");
+        }
+
         return Sort(candidates, previous, await OutrankedAsync(connection, wave, refused, waiting), waiting);
     }
 

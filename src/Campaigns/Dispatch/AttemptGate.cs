@@ -215,41 +215,25 @@ internal sealed class AttemptGate(
 
     private static NpgsqlBatchCommand Converted(short ending, DateTimeOffset since, List<Touch> candidates)
     {
-        // A chunk's customers lie close together, and of a goal's events there are few: one range is read faster than
-        // a thousand places. Chunks of members may lie far apart.
-        var (low, high) = (candidates[0].CustomerKey, candidates[^1].CustomerKey);
-        var close = high - low < 32L * candidates.Count;
-        var command = new NpgsqlBatchCommand(
-            close
-                ? """
-                SELECT DISTINCT customer_key
-                FROM event
-                WHERE event_type = $1 AND customer_key BETWEEN $3 AND $4 AND occurred_at >= $2
-                """
-                : """
-                SELECT DISTINCT customer_key
-                FROM event
-                WHERE event_type = $1 AND customer_key = ANY ($3) AND occurred_at >= $2
-                """
+        long[] keys = [.. candidates.Select(Key)];
+        var range = KeyRange.Of(keys);
+        return new NpgsqlBatchCommand(
+            $"""
+            SELECT DISTINCT customer_key
+            FROM event
+            WHERE event_type = @type AND {range.Exactly("customer_key")} AND occurred_at >= @since
+            """
         )
         {
             Parameters =
             {
-                new() { Value = ending },
-                new() { Value = since.UtcDateTime },
+                new("type", ending),
+                new("since", since.UtcDateTime),
+                new("keys", keys),
+                new("low", range.Low),
+                new("high", range.High),
             },
         };
-        if (close)
-        {
-            command.Parameters.Add(new() { Value = low });
-            command.Parameters.Add(new() { Value = high });
-        }
-        else
-        {
-            command.Parameters.Add(new() { Value = candidates.Select(Key).ToArray() });
-        }
-
-        return command;
     }
 
     /// <summary>Their places are a higher campaign's until it has gone or ended: they ask again, as long as the window is

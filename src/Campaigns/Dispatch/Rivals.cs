@@ -30,12 +30,13 @@ internal sealed class Rivals(TimeProvider time)
             return [];
         }
 
+        var range = KeyRange.Of(keys);
         var rows = await connection.QueryAsync<(long Key, int Count)>(
-            """
+            $"""
             SELECT d.customer_key, count(*)::int
             FROM decision d
             JOIN wave w ON w.run_key = d.run_key AND w.wave = d.wave
-            WHERE d.run_key = ANY (@open) AND d.customer_key = ANY (@keys) AND d.step = 1 AND d.reason = 0
+            WHERE d.run_key = ANY (@open) AND {range.Exactly("d.customer_key")} AND d.step = 1 AND d.reason = 0
               AND w.opens_at < @until
               AND EXISTS (
                   SELECT
@@ -57,6 +58,8 @@ internal sealed class Rivals(TimeProvider time)
             {
                 open,
                 keys,
+                range.Low,
+                range.High,
                 until = now + (limits.LooksAWeek ? TimeSpan.FromDays(7) : TimeSpan.FromDays(1)),
             }
         );

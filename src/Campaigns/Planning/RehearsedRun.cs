@@ -83,7 +83,14 @@ internal sealed record RehearsedRun(
 
         await connection.ExecuteAsync(DecisionStatement.Settings);
         var asOf = await BusinessClock.NowAsync(connection);
-        var (plan, calendar) = await RunBinder.BindAsync(connection, campaignId, version, bound, binding.Gateways, allowsOver65);
+        var (plan, calendar) = await RunBinder.BindAsync(
+            connection,
+            campaignId,
+            version,
+            bound,
+            binding.Gateways,
+            allowsOver65
+        );
         var created = await RunStore.CreateAsync(
             connection,
             campaignKey,

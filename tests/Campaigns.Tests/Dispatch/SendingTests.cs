@@ -94,6 +94,26 @@ public sealed class SendingTests
     }
 
     [Fact]
+    public async Task Who_converted_without_a_touch_is_not_taken_for_one_that_lies_between()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 20);
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 10).Select(i => 2 * i) });
+        await given.ExecuteAsync(
+            """
+            INSERT INTO event_type (name) VALUES ('bought');
+            INSERT INTO event (customer_key, occurred_at, recorded_at, event_type, event_source, event_id)
+            SELECT 5, now(), now(), event_type, 1, 'e' FROM event_type;
+            """
+        );
+        await using var node = new Node(given.DataSource, [new ScriptedGateway(Channel.Sms)]);
+
+        await node.LaneAsync(run);
+
+        Assert.Equal("accepted 10", await given.StatesAsync(run));
+        Assert.Equal(0, await given.AskAsync<int>("SELECT count(*)::int FROM attempt WHERE 5 = ANY (withheld_keys)"));
+    }
+
+    [Fact]
     public async Task Two_campaigns_at_once_never_pass_a_cap_together()
     {
         await using var given = await GivenRun.CreateAsync(customers: 100);
