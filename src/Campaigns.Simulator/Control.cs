@@ -7,7 +7,8 @@ namespace Campaigns.Simulator;
 public sealed record ClockSetting(double OffsetSeconds);
 
 /// <summary>A customer's reply to an SMS.</summary>
-public sealed record ReplySetting(string Phone, string Content);
+/// <param name="Channel"><c>sms</c>, or <c>bank-sms</c> for the bank's own sender.</param>
+public sealed record ReplySetting(string Phone, string Content, string Channel = Channels.Sms);
 
 /// <summary>Requests and items of one channel that ended in one way.</summary>
 public sealed record LedgerCount(string Channel, Outcome Outcome, long Requests, long Items);
@@ -96,7 +97,7 @@ internal static class Control
 
     private static async Task<IResult> ReplyAsync(ReplySetting reply, CallbackPoster poster) =>
         !poster.Enabled ? Results.Problem("No --callbacks were given.", statusCode: 409)
-        : await poster.PostReplyAsync(reply.Phone, reply.Content) ? Results.NoContent()
+        : await poster.PostReplyAsync(reply.Channel, reply.Phone, reply.Content) ? Results.NoContent()
         : Results.Problem("The service did not take the reply.", statusCode: 502);
 
     private static ReceiptCounts ReceiptCounts(ReceiptRunner receipts)

@@ -3,12 +3,14 @@ namespace Campaigns.Simulator;
 /// <summary>A request that its provider has found well-formed and allowed.</summary>
 /// <param name="Key">What the caller names it by.</param>
 /// <param name="Content">What the item of that index says.</param>
-internal sealed record Incoming(
-    string Channel,
-    string? Key,
-    IReadOnlyList<string> Addresses,
-    Func<int, string> Content
-);
+internal sealed record Incoming(string Channel, string? Key, IReadOnlyList<string> Addresses, Func<int, string> Content)
+{
+    /// <summary>What the caller names each item by, where the provider knows items rather than requests again.</summary>
+    internal IReadOnlyList<string>? ItemKeys { get; init; }
+
+    /// <summary>What it is to be known by.</summary>
+    internal IEnumerable<string> Keys => ItemKeys ?? (Key is null ? [] : [Key]);
+}
 
 /// <summary>An answer on the wire.</summary>
 internal sealed record Reply(int Status, object Body)
@@ -131,7 +133,9 @@ internal sealed class Exchange
             return dialect.Accept(id, repeated: false);
         }
 
-        return AcceptOnce(incoming, dialect, rule);
+        return incoming.ItemKeys is null
+            ? AcceptOnce(incoming, dialect, rule)
+            : AcceptEachOnce(incoming, incoming.ItemKeys, dialect, rule);
     }
 
     private Reply AcceptOnce(Incoming incoming, IDialect dialect, Rule rule)
@@ -158,6 +162,39 @@ internal sealed class Exchange
             }
 
             return dialect.Accept(id, repeated: false);
+        }
+    }
+
+    /// <summary>Those that are known are answered as the first time, and nothing is sent to them again.</summary>
+    private Reply AcceptEachOnce(Incoming incoming, IReadOnlyList<string> keys, IDialect dialect, Rule rule)
+    {
+        lock (_lock)
+        {
+            Forget();
+            var id = NextId(incoming.Channel);
+            var known = keys.Select(key => _known.GetValueOrDefault((incoming.Channel, key))).ToList();
+            var items = Items(incoming, id, rule);
+            for (var index = 0; index < items.Count; index++)
+            {
+                var members = Members([incoming.Addresses[index]]);
+                var item = items[index] with { Key = keys[index] };
+                if (known[index].ProviderId is null)
+                {
+                    Remember(incoming.Channel, keys[index], id, members, DateTimeOffset.UtcNow);
+                }
+                else
+                {
+                    var outcome = known[index].Members == members ? Outcome.Duplicate : Outcome.DuplicateOfOthers;
+                    item = item with { Outcome = outcome, Fate = Fate.None };
+                }
+
+                items[index] = item;
+            }
+
+            // As the first time, where all of it is a repetition.
+            var answered = known.TrueForAll(one => one.ProviderId is not null) ? known[0].ProviderId : id;
+            _ledger.Append(_clock.Now, incoming.Channel, incoming.Key, answered, null, items);
+            return dialect.Accept(answered, repeated: answered != id);
         }
     }
 
@@ -203,7 +240,7 @@ internal sealed class Exchange
     {
         lock (_lock)
         {
-            return incoming.Key is not null && _known.ContainsKey((incoming.Channel, incoming.Key));
+            return incoming.Keys.Any() && incoming.Keys.All(key => _known.ContainsKey((incoming.Channel, key)));
         }
     }
 
@@ -249,6 +286,12 @@ internal sealed class Exchange
                 continue;
             }
 
+            if (entry.ItemKey is { } key)
+            {
+                Remember(entry.Channel, key, entry.ProviderId!, Members([entry.Address]), entry.Real);
+                continue;
+            }
+
             if (request.Count > 0 && request[0].ProviderId != entry.ProviderId)
             {
                 Recover(request);
@@ -282,6 +325,7 @@ internal sealed class Exchange
 internal static class Channels
 {
     internal const string Sms = "sms";
+    internal const string BankSms = "bank-sms";
     internal const string WeChat = "wechat";
     internal const string App = "app";
 }

@@ -39,6 +39,7 @@ public enum Outcome
 /// <param name="At">Business time.</param>
 /// <param name="Real">Real time.</param>
 /// <param name="Posted">Whether its receipt was posted before the answer.</param>
+/// <param name="ItemKey">What the caller named the item by; null where the wire names requests only.</param>
 public sealed record LedgerEntry(
     long N,
     DateTimeOffset At,
@@ -52,11 +53,18 @@ public sealed record LedgerEntry(
     Outcome Outcome,
     string? Code,
     Fate Fate,
-    bool Posted
+    bool Posted,
+    string? ItemKey = null
 );
 
 /// <summary>An item about to be entered.</summary>
-internal readonly record struct LedgerItem(string Address, string Content, Outcome Outcome, Fate Fate);
+internal readonly record struct LedgerItem(
+    string Address,
+    string Content,
+    Outcome Outcome,
+    Fate Fate,
+    string? Key = null
+);
 
 /// <summary>The append-only file of all that was asked: a JSON line an item, in the system's hands before the request is
 /// answered, readable by its owner alone. Memory does not grow with it, but for one file offset every 512 lines and a
@@ -290,6 +298,11 @@ internal sealed class LineOfRequest(
         writer.WriteString("code"u8, code);
         writer.WriteString("fate"u8, Name(item.Fate));
         writer.WriteBoolean("posted"u8, posted);
+        if (item.Key is not null)
+        {
+            writer.WriteString("itemKey"u8, item.Key);
+        }
+
         writer.WriteEndObject();
     }
 

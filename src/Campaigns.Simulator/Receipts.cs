@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Campaigns.Simulator.Providers;
 
 namespace Campaigns.Simulator;
 
@@ -14,6 +15,9 @@ internal sealed record SmsReport(
     string BizId,
     string? OutId
 );
+
+/// <summary>A receipt of the bank's own sender.</summary>
+internal sealed record BankReceipt(string Batch, string Key, bool Success, DateTimeOffset At);
 
 /// <summary>Posts what the providers post, once; whether it was taken is for the caller to mind.</summary>
 internal sealed class CallbackPoster(SimulatorOptions options, SimulatorClock clock) : IDisposable
@@ -40,8 +44,46 @@ internal sealed class CallbackPoster(SimulatorOptions options, SimulatorClock cl
             })
         );
 
-    /// <summary>A customer's reply, as SmsUp.</summary>
-    internal Task<bool> PostReplyAsync(string phone, string content) =>
+    /// <summary>What became of messages of the bank's own sender.</summary>
+    internal Task<bool> PostBankReceiptsAsync(IReadOnlyList<BankReceipt> receipts) =>
+        PostBankAsync(
+            "receipts",
+            new
+            {
+                receipts = receipts.Select(receipt => new
+                {
+                    batch = receipt.Batch,
+                    key = receipt.Key,
+                    status = receipt.Success ? "delivered" : "failed",
+                    code = receipt.Success ? null : "UNDELIV",
+                    at = receipt.At.ToString("O", CultureInfo.InvariantCulture),
+                }),
+            }
+        );
+
+    /// <summary>A customer's reply, as SmsUp or as the bank's own sender has it.</summary>
+    internal Task<bool> PostReplyAsync(string channel, string phone, string content) =>
+        channel == Channels.BankSms ? PostBankReplyAsync(phone, content) : PostSmsUpAsync(phone, content);
+
+    private Task<bool> PostBankReplyAsync(string phone, string content) =>
+        PostBankAsync(
+            "replies",
+            new
+            {
+                replies = new[]
+                {
+                    new
+                    {
+                        id = $"mo-{Interlocked.Increment(ref _sequence)}",
+                        phone,
+                        text = content,
+                        at = clock.Now.ToString("O", CultureInfo.InvariantCulture),
+                    },
+                },
+            }
+        );
+
+    private Task<bool> PostSmsUpAsync(string phone, string content) =>
         PostAliyunAsync(
             "replies",
             new object[]
@@ -101,13 +143,38 @@ internal sealed class CallbackPoster(SimulatorOptions options, SimulatorClock cl
             new StringContent(JsonSerializer.Serialize(entries), Encoding.UTF8, "application/json")
         );
 
-    private async Task<bool> PostAsync(string path, HttpContent content)
+    private Task<bool> PostBankAsync(string what, object body)
     {
+        var bytes = JsonSerializer.SerializeToUtf8Bytes(body, Wire.Json);
+        var id = $"msg_{Guid.NewGuid():n}";
+        var timestamp = DateTimeOffset.UtcNow.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
+        var content = new ByteArrayContent(bytes);
+        content.Headers.ContentType = new("application/json");
+        return PostAsync(
+            $"/v1/callbacks/bank-sms/{what}",
+            content,
+            ("webhook-id", id),
+            ("webhook-timestamp", timestamp),
+            ("webhook-signature", BankSmsProvider.Sign(options.BankSmsCallbackSecret, id, timestamp, bytes))
+        );
+    }
+
+    private async Task<bool> PostAsync(string path, HttpContent content, params (string Name, string Value)[] headers)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(options.Callbacks!, path))
+        {
+            Content = content,
+        };
+        foreach (var (name, value) in headers)
+        {
+            request.Headers.TryAddWithoutValidation(name, value);
+        }
+
         using (content)
         {
             try
             {
-                using var response = await _client.PostAsync(new Uri(options.Callbacks!, path), content);
+                using var response = await _client.SendAsync(request);
                 return response.IsSuccessStatusCode;
             }
             catch (Exception failure) when (failure is HttpRequestException or TaskCanceledException)
@@ -135,13 +202,14 @@ internal sealed class ReceiptRunner(
     private readonly List<Retry> _retries = [];
     private readonly MassSend _mass = new();
     private long _smsRead;
+    private long _bankRead;
     private long _weChatRead;
     private long _posted;
     private long _givenUp;
 
     /// <summary>Posts taken, posts given up, posts to try again, and lines not yet looked at.</summary>
     internal (long Posted, long GivenUp, int Retrying, long Pending) Counts =>
-        (_posted, _givenUp, _retries.Count, ledger.Count - Math.Min(_smsRead, _weChatRead));
+        (_posted, _givenUp, _retries.Count, ledger.Count - Math.Min(Math.Min(_smsRead, _bankRead), _weChatRead));
 
     /// <summary>Posts all that is pending, due or not, held or not.</summary>
     internal Task FlushAsync()
@@ -177,6 +245,7 @@ internal sealed class ReceiptRunner(
         {
             await RetryAsync(flush);
             _smsRead = await ReadAsync(Channels.Sms, _smsRead, flush, SmsAsync);
+            _bankRead = await ReadAsync(Channels.BankSms, _bankRead, flush, BankAsync);
             _weChatRead = await ReadAsync(Channels.WeChat, _weChatRead, flush, WeChatAsync);
         }
         finally
@@ -249,33 +318,58 @@ internal sealed class ReceiptRunner(
         return at < clock.Now ? at : clock.Now;
     }
 
-    private async Task SmsAsync(List<LedgerEntry> entries)
-    {
-        var receipts = script.Script.ReceiptsOf(Channels.Sms);
-        var reports = entries
-            .Where(entry => entry.Fate != Fate.None)
-            .Select(entry => new SmsReport(
+    private Task SmsAsync(List<LedgerEntry> entries) =>
+        PostAsync(
+            Channels.Sms,
+            entries,
+            entry => new SmsReport(
                 entry.Address,
                 entry.At,
                 ReportedAt(entry),
                 entry.Fate == Fate.Delivered,
                 entry.ProviderId!,
                 entry.RequestKey
-            ))
-            .ToArray();
-        if (receipts.Shuffle)
+            ),
+            Stranger,
+            poster.PostReportsAsync
+        );
+
+    private Task BankAsync(List<LedgerEntry> entries) =>
+        PostAsync(
+            Channels.BankSms,
+            entries,
+            entry => new BankReceipt(
+                entry.RequestKey!,
+                entry.ItemKey!,
+                entry.Fate == Fate.Delivered,
+                ReportedAt(entry)
+            ),
+            number => new BankReceipt($"stranger-{number}", $"stranger-{number}", Success: true, clock.Now),
+            poster.PostBankReceiptsAsync
+        );
+
+    /// <summary>Posts receipts of single messages, as the script has it.</summary>
+    private async Task PostAsync<T>(
+        string channel,
+        List<LedgerEntry> entries,
+        Func<LedgerEntry, T> receipt,
+        Func<int, T> stranger,
+        Func<IReadOnlyList<T>, Task<bool>> post
+    )
+    {
+        var how = script.Script.ReceiptsOf(channel);
+        var receipts = entries.Where(entry => entry.Fate != Fate.None).Select(receipt).ToArray();
+        if (how.Shuffle)
         {
-            new Random(script.Script.Seed).Shuffle(reports);
+            new Random(script.Script.Seed).Shuffle(receipts);
         }
 
-        var strangers = Enumerable.Range(0, receipts.Unknown).Select(Stranger).ToArray();
-        var posts = Enumerable
-            .Repeat(reports.Chunk(Math.Max(1, receipts.Batch)), receipts.Repeat)
-            .SelectMany(post => post);
+        var strangers = Enumerable.Range(0, how.Unknown).Select(stranger).ToArray();
+        var posts = Enumerable.Repeat(receipts.Chunk(Math.Max(1, how.Batch)), how.Repeat).SelectMany(some => some);
         await Parallel.ForEachAsync(
             posts,
             new ParallelOptions { MaxDegreeOfParallelism = 4 },
-            async (post, _) => await PostAsync(() => poster.PostReportsAsync([.. post, .. strangers]), Channels.Sms)
+            async (some, _) => await PostAsync(() => post([.. some, .. strangers]), channel)
         );
     }
 

@@ -4,7 +4,7 @@ using Campaigns.Simulator.Providers;
 
 namespace Campaigns.Simulator;
 
-/// <summary>A provider on loopback that speaks the wires of Aliyun SMS, WeChat and JPush, keeps a ledger of what it was
+/// <summary>A provider on loopback that speaks the wires of Aliyun SMS, a bank's own SMS sender, WeChat and JPush, keeps a ledger of what it was
 /// asked, posts receipts, and misbehaves as scripted. Run it as a program, or inside a test.</summary>
 public static class SimulatorHost
 {
@@ -61,11 +61,13 @@ public static class SimulatorHost
         builder.Services.AddSingleton<ReceiptRunner>();
         builder.Services.AddHostedService(services => services.GetRequiredService<ReceiptRunner>());
         builder.Services.AddSingleton<AliyunProvider>();
+        builder.Services.AddSingleton<BankSmsProvider>();
         builder.Services.AddSingleton<WeChatProvider>();
         builder.Services.AddSingleton<JPushProvider>();
 
         var app = builder.Build();
         app.MapAliyun();
+        app.MapBankSms();
         app.MapWeChat();
         app.MapJPush();
         app.MapControl();
@@ -93,6 +95,11 @@ public sealed class SimulatorOptions
 
     public string AliyunKeyId { get; set; } = "simulator";
     public string AliyunSecret { get; set; } = "simulator";
+    public string BankSmsKeyId { get; set; } = "simulator";
+    public string BankSmsSecret { get; set; } = "simulator";
+
+    /// <summary>Signs the callbacks of the bank's own sender.</summary>
+    public string BankSmsCallbackSecret { get; set; } = "simulator";
     public string WeChatAppId { get; set; } = "simulator";
     public string WeChatSecret { get; set; } = "simulator";
     public string JPushKey { get; set; } = "simulator";

@@ -4,6 +4,7 @@ using System.Text;
 using Campaigns.Api.Edge;
 using Campaigns.Channels;
 using Campaigns.Channels.Aliyun;
+using Campaigns.Channels.BankSms;
 using Campaigns.Channels.WeChat;
 using Campaigns.Receipts;
 using Campaigns.Results;
@@ -18,7 +19,7 @@ internal static class CallbackEndpoints
 {
     private static readonly TimeSpan Stale = TimeSpan.FromMinutes(5);
     private static readonly AliyunAnswer Content = new(0, "OK");
-    private static readonly Error NotTheProvider = new(
+    internal static readonly Error NotTheProvider = new(
         ErrorKind.Unauthenticated,
         "unauthenticated",
         "The proof that this comes from the provider is missing, wrong or stale."
@@ -52,6 +53,7 @@ internal static class CallbackEndpoints
             .WithName("takeWeChatEvent")
             .WithSummary("An event of WeChat")
             .WithDescription("Signed XML, not older than five minutes. Repetitions change nothing.");
+        callbacks.MapBankSms();
     }
 
     private static async Task<IResult> ReportsAsync(
@@ -67,7 +69,7 @@ internal static class CallbackEndpoints
             return Refusal(NotTheProvider);
         }
 
-        var body = await ReadAsync(request, AliyunCallbacks.MaxBytes, cancellationToken);
+        var body = await ReadAsync(request, CallbackJson.MaxBytes, cancellationToken);
         if (!AliyunCallbacks.ParseReports(body, secret).TryGet(out var reports, out var error))
         {
             return Refusal(error);
@@ -90,7 +92,7 @@ internal static class CallbackEndpoints
             return Refusal(NotTheProvider);
         }
 
-        var body = await ReadAsync(request, AliyunCallbacks.MaxBytes, cancellationToken);
+        var body = await ReadAsync(request, CallbackJson.MaxBytes, cancellationToken);
         if (!AliyunCallbacks.ParseReplies(body, secret).TryGet(out var replies, out var error))
         {
             return Refusal(error);
@@ -145,8 +147,10 @@ internal static class CallbackEndpoints
 
     private static bool IsSecret(string secret, Gateways gateways)
     {
-        var expected = gateways.SettingsOf(Channel.Sms).CallbackSecret;
+        var settings = gateways.SettingsOf(Channel.Sms);
+        var expected = settings.CallbackSecret;
         return expected.Length > 0
+            && settings.Gateway != BankSmsCallbacks.Gateway // whose secret signs, and proves nothing in a path
             && CryptographicOperations.FixedTimeEquals(
                 Encoding.UTF8.GetBytes(expected),
                 Encoding.UTF8.GetBytes(secret)
@@ -167,7 +171,7 @@ internal static class CallbackEndpoints
         && WeChatCallbacks.Verify(gateways.SettingsOf(Channel.WeChat).CallbackSecret, timestamp, nonce, signature);
 
     /// <summary>The body, or of one that is too large a byte more than is taken.</summary>
-    private static async Task<byte[]> ReadAsync(HttpRequest request, int most, CancellationToken cancellationToken)
+    internal static async Task<byte[]> ReadAsync(HttpRequest request, int most, CancellationToken cancellationToken)
     {
         using var body = new MemoryStream();
         var buffer = new byte[16 << 10];
@@ -188,5 +192,5 @@ internal static class CallbackEndpoints
         return body.ToArray();
     }
 
-    private static Answer<Done> Refusal(Error error) => ((Result<Done>)error).ToHttp();
+    internal static Answer<Done> Refusal(Error error) => ((Result<Done>)error).ToHttp();
 }

@@ -272,6 +272,18 @@ public sealed record AuditVerification
     public required IReadOnlyList<AuditFault> Faults { get; init; }
 }
 
+/// <summary>What became of a callback's entries.</summary>
+public sealed record BankSmsAnswer
+{
+    /// <summary>Could be read, and are stored, be it for the second time.</summary>
+    [JsonPropertyName("taken")]
+    public required int Taken { get; init; }
+
+    /// <summary>Could not be read, and are not kept: a member is missing or has the wrong form.</summary>
+    [JsonPropertyName("unreadable")]
+    public required int Unreadable { get; init; }
+}
+
 /// <summary>What became of a batch.</summary>
 public sealed record BatchAnswer
 {

@@ -5,24 +5,25 @@ namespace Campaigns.Channels;
 /// <remarks>A class rather than a record, so that no credential is ever part of its text.</remarks>
 public sealed class GatewaySettings
 {
-    /// <summary>Name of the gateway, such as <c>aliyun-sms</c>, <c>wechat-mass</c>, <c>jpush</c> or <c>inbox</c>; empty where the channel
+    /// <summary>Name of the gateway: <c>aliyun-sms</c>, <c>bank-sms</c>, <c>wechat-mass</c>, <c>jpush</c> or <c>inbox</c>; empty where the channel
     /// is not served.</summary>
     public string Gateway { get; set; } = "";
 
-    /// <summary>Root of the provider's API.</summary>
+    /// <summary>Root of the provider's API; of the bank's own sender, the address that takes messages.</summary>
     public Uri? BaseUrl { get; set; }
 
     /// <summary>Root of the provider's reports where it is another (JPush); <see cref="BaseUrl"/> if not set.</summary>
     public Uri? ReportUrl { get; set; }
 
-    /// <summary>Access key id (Aliyun), app id (WeChat) or app key (JPush).</summary>
+    /// <summary>Access key id (Aliyun), app id (WeChat), app key (JPush), or which secret signs (the bank's own sender).
+    /// </summary>
     public string KeyId { get; set; } = "";
 
-    /// <summary>Access key secret, app secret or master secret.</summary>
+    /// <summary>Access key secret, app secret, master secret, or what signs (the bank's own sender).</summary>
     public string Secret { get; set; } = "";
 
-    /// <summary>What proves a callback: the secret in the path (Aliyun) or the token of the signature (WeChat). Empty where
-    /// callbacks are not accepted.</summary>
+    /// <summary>What proves a callback: the secret in the path (Aliyun), the token of the signature (WeChat) or what signs
+    /// (the bank's own sender). Empty where callbacks are not accepted.</summary>
     public string CallbackSecret { get; set; } = "";
 
     /// <summary>Signature of an SMS whose content names none, without brackets.</summary>

@@ -1,4 +1,5 @@
 using Campaigns.Channels.Aliyun;
+using Campaigns.Channels.BankSms;
 using Campaigns.Channels.JPush;
 using Campaigns.Channels.WeChat;
 using Microsoft.Extensions.Configuration;
@@ -109,6 +110,11 @@ public static class ChannelsModule
             AliyunSmsGateway.Name,
             Channel.Sms,
             settings => new AliyunSmsGateway(settings, Http(provider), Time(provider))
+        ));
+        services.AddSingleton(provider => new GatewayKind(
+            BankSmsGateway.Name,
+            Channel.Sms,
+            settings => new BankSmsGateway(settings, Http(provider), Time(provider))
         ));
         services.AddSingleton(provider => new GatewayKind(
             WeChatMassGateway.Name,

@@ -19,6 +19,8 @@ public enum ReceiptState : short
 /// logged or stored.</param>
 /// <param name="Code">Why it failed; null when it did not.</param>
 /// <param name="At">When, by the provider's clock.</param>
+/// <param name="TouchKey">As <see cref="SendItem.TouchKey"/>, where the provider returns it: says whom it was for instead of
+/// the address.</param>
 public sealed record ProviderReceipt(
     string Provider,
     string EventId,
@@ -27,7 +29,8 @@ public sealed record ProviderReceipt(
     string? Address,
     ReceiptState State,
     string? Code,
-    DateTimeOffset At
+    DateTimeOffset At,
+    string? TouchKey = null
 )
 {
     /// <summary>Without the address.</summary>

@@ -22,22 +22,22 @@ internal sealed class ReceiptMatch
     internal (int RunKey, int Chunk, int Request) RequestId => (RunKey, Chunk, Request);
     internal (int RunKey, int Chunk, int Request, long CustomerKey) AttemptId => (RunKey, Chunk, Request, CustomerKey);
 
-    /// <summary>Finds attempts by the request's key, else by the provider's id, and the customer by the address; where the
-    /// address is nobody's any more, a request's only customer.</summary>
+    /// <summary>Finds attempts by the request's key, else by the provider's id, and the customer by the touch's key, else by
+    /// the address; where the address is nobody's any more, a request's only customer.</summary>
     internal static async Task<List<ReceiptMatch>> FindAsync(NpgsqlConnection connection, IReadOnlyList<Said> said) =>
         (
             await connection.QueryAsync<ReceiptMatch>(
                 """
                 WITH given AS MATERIALIZED (
-                    SELECT ord, channel, request_key, provider_id, decode(lookup, 'base64') AS lookup
-                    FROM unnest(@ords, @channels, @keys, @ids, @lookups)
-                        AS g (ord, channel, request_key, provider_id, lookup)
+                    SELECT ord, channel, request_key, provider_id, decode(lookup, 'base64') AS lookup, named
+                    FROM unnest(@ords, @channels, @keys, @ids, @lookups, @customers)
+                        AS g (ord, channel, request_key, provider_id, lookup, named)
                 ), found AS (
-                    SELECT g.ord, g.lookup, a.*
+                    SELECT g.ord, g.lookup, g.named, a.*
                     FROM given g
                     JOIN attempt a ON a.request_key = g.request_key AND a.channel = g.channel
                     UNION ALL
-                    SELECT g.ord, g.lookup, a.*
+                    SELECT g.ord, g.lookup, g.named, a.*
                     FROM given g
                     CROSS JOIN LATERAL (
                         SELECT DISTINCT o.run_key, o.chunk, o.request
@@ -54,14 +54,14 @@ internal sealed class ReceiptMatch
                 FROM found f
                 JOIN chunk c ON c.run_key = f.run_key AND c.chunk = f.chunk
                 CROSS JOIN LATERAL (
-                    SELECT coalesce(
+                    SELECT CASE WHEN f.named = ANY (f.customer_keys) THEN f.named WHEN f.named IS NULL THEN coalesce(
                         (SELECT min(a.customer_key)
                          FROM address a
                          WHERE a.channel = f.channel AND a.lookup = f.lookup AND a.customer_key = ANY (f.customer_keys)),
                         CASE WHEN cardinality(f.customer_keys) = 1
                               AND NOT EXISTS (SELECT FROM address a WHERE a.channel = f.channel AND a.lookup = f.lookup)
                              THEN f.customer_keys[1] END
-                    ) AS customer_key
+                    ) END AS customer_key
                 ) m
                 LEFT JOIN LATERAL (
                     SELECT o.states
@@ -80,6 +80,7 @@ internal sealed class ReceiptMatch
                     keys = said.Select(one => one.RequestKey).ToArray(),
                     ids = said.Select(one => one.ProviderId).ToArray(),
                     lookups = said.Select(one => one.Lookup).ToArray(),
+                    customers = said.Select(one => one.CustomerKey).ToArray(),
                 }
             )
         ).AsList();

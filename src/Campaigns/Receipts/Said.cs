@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using Campaigns.Channels;
 using Campaigns.Customers;
+using Campaigns.Dispatch;
 
 namespace Campaigns.Receipts;
 
@@ -18,6 +19,9 @@ internal sealed record Said
 
     /// <summary>The keyed hash of the address, in base64; null when the receipt names none.</summary>
     public string? Lookup { get; init; }
+
+    /// <summary>The customer, where the receipt names the touch; 0 where it names none of ours.</summary>
+    public long? CustomerKey { get; init; }
     public required ReceiptState State { get; init; }
     public string? Code { get; init; }
     public required DateTimeOffset At { get; init; }
@@ -34,6 +38,7 @@ internal sealed record Said
                 receipt.Address is { } address && AddressForms.Normalise(channel, address) is { } normal
                     ? Convert.ToBase64String(vault.Lookup(channel, normal))
                     : null,
+            CustomerKey = receipt.TouchKey is { } key ? TouchKey.CustomerOf(key) ?? 0 : null,
             State = receipt.State,
             Code = receipt.Code,
             At = receipt.At,

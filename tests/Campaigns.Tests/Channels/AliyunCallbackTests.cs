@@ -103,7 +103,7 @@ public sealed class AliyunCallbackTests
     [Fact]
     public void More_than_two_megabytes_is_refused_unread()
     {
-        var body = new byte[AliyunCallbacks.MaxBytes + 1];
+        var body = new byte[CallbackJson.MaxBytes + 1];
 
         Assert.Equal((ErrorKind.TooLarge, "too-large"), Kind(AliyunCallbacks.ParseReports(body, Secret).Error));
     }

@@ -139,17 +139,20 @@ public abstract class GatewayConformance
         return Make(settings);
     }
 
-    private protected SendRequest Request(int items, string? key = null) =>
-        new(
-            key ?? Guid.NewGuid().ToString("N"),
+    private protected SendRequest Request(int items, string? key = null)
+    {
+        var id = key ?? Guid.NewGuid().ToString("N");
+        return new SendRequest(
+            id,
             Purpose.Marketing,
             new MessageContent("题目", "新客专享", ProviderTemplate, null, null),
             [
                 .. Enumerable
                     .Range(0, items)
-                    .Select(index => new SendItem($"t{index}", Address(index), new Dictionary<string, string>())),
+                    .Select(index => new SendItem($"{id}-{index}", Address(index), new Dictionary<string, string>())),
             ]
         );
+    }
 
     private protected virtual string? ProviderTemplate => null;
 }

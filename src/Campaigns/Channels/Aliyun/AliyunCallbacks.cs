@@ -1,7 +1,5 @@
 using System.Globalization;
-using System.Text;
 using System.Text.Json;
-using System.Text.Unicode;
 using Campaigns.Results;
 
 namespace Campaigns.Channels.Aliyun;
@@ -9,65 +7,18 @@ namespace Campaigns.Channels.Aliyun;
 /// <summary>What Aliyun posts: SmsReport and SmsUp. Neither is signed; the secret in the path is their only proof.</summary>
 public static class AliyunCallbacks
 {
-    /// <summary>Most bytes of a callback.</summary>
-    public const int MaxBytes = 2 << 20;
-
-    private const int MaxContent = 2_000;
-
     /// <summary>Delivery reports. Answer <c>{"code":0,"msg":"OK"}</c> once they are stored, else they come again.</summary>
     /// <param name="secret">The secret of the callback's path; makes event ids that give no number away.</param>
     /// <returns>What could be read, or 413 <c>too-large</c>, or 400 <c>malformed-callback</c> when the body as a whole is
     /// not a report.</returns>
     public static Result<CallbackBatch<ProviderReceipt>> ParseReports(ReadOnlySpan<byte> body, string secret) =>
-        Parse(body, entry => Report(entry, secret));
+        CallbackJson.Parse(body, member: null, entry => Report(entry, secret));
 
     /// <summary>Customers' replies. Answer as for reports.</summary>
     /// <param name="secret">As for <see cref="ParseReports"/>.</param>
     /// <returns>As <see cref="ParseReports"/>.</returns>
     public static Result<CallbackBatch<ProviderReply>> ParseReplies(ReadOnlySpan<byte> body, string secret) =>
-        Parse(body, entry => Reply(entry, secret));
-
-    private static Result<CallbackBatch<T>> Parse<T>(ReadOnlySpan<byte> body, Func<JsonElement, T?> read)
-        where T : class
-    {
-        if (body.Length > MaxBytes)
-        {
-            return new Error(ErrorKind.TooLarge, "too-large", "A callback has at most 2 MB.");
-        }
-
-        if (!Utf8.IsValid(body))
-        {
-            return Malformed("The callback is not UTF-8.");
-        }
-
-        try
-        {
-            var reader = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = 8 });
-            using var document = JsonDocument.ParseValue(ref reader);
-            return document.RootElement.ValueKind != JsonValueKind.Array || reader.Read()
-                ? Malformed("The callback is not one array of entries.")
-                : Collect(document.RootElement, read);
-        }
-        catch (JsonException)
-        {
-            return Malformed("The callback is not JSON.");
-        }
-    }
-
-    private static CallbackBatch<T> Collect<T>(JsonElement array, Func<JsonElement, T?> read)
-        where T : class
-    {
-        var items = new List<T>(array.GetArrayLength());
-        foreach (var entry in array.EnumerateArray())
-        {
-            if (entry.ValueKind == JsonValueKind.Object && read(entry) is { } item)
-            {
-                items.Add(item);
-            }
-        }
-
-        return new CallbackBatch<T>(items, array.GetArrayLength() - items.Count);
-    }
+        CallbackJson.Parse(body, member: null, entry => Reply(entry, secret));
 
     private static ProviderReceipt? Report(JsonElement entry, string secret)
     {
@@ -102,7 +53,7 @@ public static class AliyunCallbacks
             return null;
         }
 
-        var text = string.Concat(content.EnumerateRunes().Where(rune => !Rune.IsControl(rune)).Take(MaxContent));
+        var text = CallbackJson.Content(content);
         return new ProviderReply(
             AliyunSmsGateway.Name,
             EventIds.Of(secret, "reply", entry.Text("sequence_id"), phone, sent, content),
@@ -130,6 +81,4 @@ public static class AliyunCallbacks
         )
             ? new DateTimeOffset(local, TimeSpan.FromHours(8)).ToUniversalTime()
             : null;
-
-    private static Error Malformed(string detail) => new(ErrorKind.Malformed, "malformed-callback", detail);
 }
