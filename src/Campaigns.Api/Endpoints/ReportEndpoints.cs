@@ -21,8 +21,13 @@ internal static class ReportEndpoints
         campaigns
             .MapGet(
                 "/report",
-                async (string campaignId, int? run, CampaignReports module, CancellationToken cancellationToken) =>
-                    new ReportAnswer(await module.OfAsync(campaignId, run, cancellationToken))
+                async (
+                    string campaignId,
+                    int? run,
+                    bool? exact,
+                    CampaignReports module,
+                    CancellationToken cancellationToken
+                ) => new ReportAnswer(await module.OfAsync(campaignId, run, exact ?? false, cancellationToken))
             )
             .WithMetadata(TakesSignedLinks.Instance)
             .WithName("getReport")
@@ -30,7 +35,8 @@ internal static class ReportEndpoints
             .WithDescription(
                 "Ledger, funnel and lift of its latest run, or of the run named. As JSON, as CSV (text/csv), or as a page "
                     + "with charts (text/html) in English or Chinese, by Accept and Accept-Language or by the query's "
-                    + "format and lang. GET /v1/metrics defines every figure."
+                    + "format and lang. It adds up counters, at computedThrough; exact counts every touch again, which takes "
+                    + "as long as there are touches and gives the same figures. GET /v1/metrics defines every figure."
             );
 
         campaigns

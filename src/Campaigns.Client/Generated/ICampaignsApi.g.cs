@@ -125,11 +125,12 @@ public interface ICampaignsApi
 
     /// <summary>What came of a campaign. Ledger, funnel and lift of its latest run, or of the run named. As JSON,
     /// as CSV (text/csv), or as a page with charts (text/html) in English or Chinese, by Accept and
-    /// Accept-Language or by the query's format and lang. GET /v1/metrics defines every figure. Open to: marketer,
-    /// approver, operator, analyst, admin.</summary>
+    /// Accept-Language or by the query's format and lang. It adds up counters, at computedThrough; exact counts
+    /// every touch again, which takes as long as there are touches and gives the same figures. GET /v1/metrics
+    /// defines every figure. Open to: marketer, approver, operator, analyst, admin.</summary>
     [Headers("Accept: application/json")]
     [Get("/v1/campaigns/{campaignId}/report")]
-    Task<CampaignReport> GetReportAsync(string campaignId, [Query] int? run = null, CancellationToken cancellationToken = default);
+    Task<CampaignReport> GetReportAsync(string campaignId, [Query] int? run = null, [Query] bool? exact = null, CancellationToken cancellationToken = default);
 
     /// <summary>Read the newest run. How far it is planned; once planned, its ledger and its timetable. Open to:
     /// marketer, approver, operator, analyst, admin.</summary>

@@ -125,6 +125,7 @@ TABLE chunk
     run_key integer NOT NULL
     chunk integer NOT NULL
     wave integer NOT NULL
+    planned_wave integer
     step smallint NOT NULL DEFAULT 1
     channel smallint NOT NULL
     variant smallint NOT NULL
@@ -419,6 +420,7 @@ TABLE receipt
     chunk integer NOT NULL
     request integer NOT NULL
     state smallint NOT NULL
+    answer smallint NOT NULL
     code text
     occurred_at timestamp with time zone NOT NULL
     received_at timestamp with time zone NOT NULL
@@ -467,12 +469,6 @@ TABLE report_delta
     amount numeric NOT NULL DEFAULT 0
     logged_at timestamp with time zone NOT NULL DEFAULT clock_timestamp()
     CONSTRAINT report_delta_pkey PRIMARY KEY (seq)
-
-TABLE report_watermark
-    singleton boolean NOT NULL DEFAULT true
-    computed_through timestamp with time zone NOT NULL
-    CONSTRAINT report_watermark_pkey PRIMARY KEY (singleton)
-    CONSTRAINT report_watermark_singleton_check CHECK (singleton)
 
 TABLE request_receipt
     run_key integer NOT NULL
@@ -674,6 +670,15 @@ BEGIN
 END
 $function$
 
+CREATE OR REPLACE FUNCTION public.delivered_touches(run integer, customers bigint[])
+ RETURNS SETOF bigint
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT DISTINCT customer_key FROM receipt
+    WHERE run_key = run AND customer_key = ANY (customers) AND state = 4
+$function$
+
 CREATE OR REPLACE FUNCTION public.mix32(x bigint)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -685,18 +690,21 @@ BEGIN
     RETURN (x >> 16) # x;
 END $function$
 
-CREATE OR REPLACE FUNCTION public.touch_state(run integer, customer bigint DEFAULT NULL::bigint)
- RETURNS TABLE(customer_key bigint, state text, reason smallint)
+CREATE OR REPLACE FUNCTION public.touch_state(run integer, customers bigint[] DEFAULT NULL::bigint[])
+ RETURNS TABLE(customer_key bigint, state text, reason smallint, attempted_at timestamp with time zone, accepted_at timestamp with time zone, delivered_at timestamp with time zone)
  LANGUAGE sql
  STABLE
 AS $function$
     WITH entry AS (
         SELECT m.customer_key, a.chunk, a.request,
                CASE m.answer WHEN 1 THEN 3 WHEN 4 THEN 2 WHEN 2 THEN 4 WHEN 3 THEN 4 WHEN 5 THEN 5 ELSE 1
-               END AS code
+               END AS code,
+               a.attempted_at, CASE WHEN m.answer IN (1, 5) THEN o.recorded_at END AS accepted_at,
+               CASE m.answer WHEN 5 THEN o.recorded_at END AS delivered_at
         FROM attempt a
         LEFT JOIN LATERAL (
-            SELECT CASE WHEN cardinality(o.states) = 1
+            SELECT o.recorded_at,
+                   CASE WHEN cardinality(o.states) = 1
                         THEN array_fill(o.states[1], ARRAY[cardinality(a.customer_keys)]) ELSE o.states END AS states
             FROM outcome o
             WHERE o.run_key = a.run_key AND o.chunk = a.chunk AND o.request = a.request
@@ -704,37 +712,41 @@ AS $function$
             LIMIT 1
         ) o ON true
         CROSS JOIN LATERAL unnest(a.customer_keys, o.states) AS m (customer_key, answer)
-        WHERE a.run_key = run AND (customer IS NULL OR customer = ANY (a.customer_keys))
+        WHERE a.run_key = run AND (customers IS NULL OR customers && a.customer_keys)
         UNION ALL
-        SELECT r.customer_key, r.chunk, r.request, r.state + 1
+        SELECT r.customer_key, r.chunk, r.request, r.state + 1, NULL,
+               CASE WHEN r.state = 4 AND r.answer <> 1 THEN r.received_at END,
+               CASE WHEN r.state = 4 THEN r.occurred_at END
         FROM receipt r
-        WHERE r.run_key = run AND (customer IS NULL OR r.customer_key = customer)
+        WHERE r.run_key = run AND (customers IS NULL OR r.customer_key = ANY (customers))
         UNION ALL
-        SELECT m.customer_key, a.chunk, a.request, 20 + m.reason
+        SELECT m.customer_key, a.chunk, a.request, 20 + m.reason, NULL, NULL, NULL
         FROM attempt a
         CROSS JOIN LATERAL unnest(a.withheld_keys, a.withheld_reasons) AS m (customer_key, reason)
-        WHERE a.run_key = run AND m.reason <> 0 AND (customer IS NULL OR customer = ANY (a.withheld_keys))
+        WHERE a.run_key = run AND m.reason <> 0 AND (customers IS NULL OR customers && a.withheld_keys)
         UNION ALL
-        SELECT m.customer_key, c.chunk, 0, 0
+        SELECT m.customer_key, c.chunk, 0, 0, NULL, NULL, NULL
         FROM chunk c
         CROSS JOIN LATERAL unnest(c.members) AS m (customer_key)
-        WHERE c.run_key = run AND c.state = 0 AND (customer IS NULL OR customer = ANY (c.members))
+        WHERE c.run_key = run AND c.state = 0 AND (customers IS NULL OR customers && c.members)
     ), last AS (
         SELECT e.customer_key,
                max((e.chunk::bigint << 32) | (e.request::bigint << 8) | e.code) & 255 AS code,
-               bool_or(e.code = 5) AS delivered,
-               bool_or(e.code BETWEEN 1 AND 5) AS attempted
+               min(e.attempted_at) AS attempted_at, min(e.accepted_at) AS accepted_at,
+               min(e.delivered_at) AS delivered_at
         FROM entry e
-        WHERE customer IS NULL OR e.customer_key = customer
+        WHERE customers IS NULL OR e.customer_key = ANY (customers)
         GROUP BY e.customer_key
     )
     SELECT l.customer_key,
-           CASE WHEN l.delivered THEN 'delivered'
-                WHEN l.code = 0 AND l.attempted THEN 'attempted'
+           CASE WHEN l.delivered_at IS NOT NULL THEN 'delivered'
+                WHEN l.code = 0 AND l.attempted_at IS NOT NULL THEN 'attempted'
                 ELSE CASE l.code WHEN 0 THEN 'planned' WHEN 1 THEN 'attempted' WHEN 2 THEN 'unknown'
                                  WHEN 3 THEN 'accepted' WHEN 4 THEN 'failed' WHEN 28 THEN 'expired'
                                  WHEN 29 THEN 'cancelled' WHEN 30 THEN 'failed' ELSE 'suppressed' END
            END,
-           CASE WHEN l.code > 20 AND NOT l.delivered AND l.code NOT IN (28, 29) THEN (l.code - 20)::smallint END
+           CASE WHEN l.code > 20 AND l.delivered_at IS NULL AND l.code NOT IN (28, 29)
+                THEN (l.code - 20)::smallint END,
+           l.attempted_at, l.accepted_at, l.delivered_at
     FROM last l
 $function$

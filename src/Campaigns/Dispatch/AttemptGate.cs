@@ -68,7 +68,7 @@ internal sealed class AttemptGate(
         }
 
         var attempts = Split(chunk, gateway, passed, keys, fence.FirstRequest, dates, previous);
-        await AppendAsync(connection, chunk, fence, dates, attempts, withheld, cancellationToken);
+        await AppendAsync(connection, chunk, fence, attempts, withheld, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         return new Round(Halt.None, attempts);
     }
@@ -247,7 +247,16 @@ internal sealed class AttemptGate(
     )
     {
         long[] keys = [.. touches.Select(Key)];
-        NewChunk later = new(chunk.Wave, chunk.Channel, chunk.Variant, keys, chunk.Try, chunk.Fresh, now + AskAgain);
+        NewChunk later = new(
+            chunk.Wave,
+            chunk.PlannedWave,
+            chunk.Channel,
+            chunk.Variant,
+            keys,
+            chunk.Try,
+            chunk.Fresh,
+            now + AskAgain
+        );
         await ChunkQueue.AddAsync(connection, chunk.RunKey, [later]);
         foreach (var key in keys)
         {
@@ -316,7 +325,6 @@ internal sealed class AttemptGate(
         NpgsqlConnection connection,
         Chunk chunk,
         Fence fence,
-        Dates dates,
         List<Attempt> attempts,
         Dictionary<long, Withheld> withheld,
         CancellationToken cancellationToken
@@ -343,9 +351,17 @@ internal sealed class AttemptGate(
             );
         }
 
-        var deltas = new Deltas(chunk, dates.Bank);
-        deltas.Add("attempted", chunk.Fresh ? attempts.Sum(attempt => attempt.Touches.Count) : 0);
-        deltas.Withheld(withheld.Values);
+        var deltas = new Deltas(chunk);
+        var attempted = attempts.Sum(attempt => attempt.Touches.Count);
+        deltas.Add("attempts", attempted, fence.Now);
+        if (chunk.Fresh)
+        {
+            deltas.Add("attempted", attempted, fence.Now);
+            deltas.Move("planned", "attempted", attempted);
+        }
+
+        var delivered = await Deltas.DeliveredAsync(connection, chunk, withheld.Keys);
+        deltas.Withhold(chunk, withheld.Where(one => !delivered.Contains(one.Key)).Select(one => one.Value));
         deltas.AppendTo(batch);
         await batch.ExecuteNonQueryAsync(cancellationToken);
     }

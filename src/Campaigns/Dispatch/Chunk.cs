@@ -8,6 +8,12 @@ internal sealed class Chunk
     public int RunKey { get; init; }
     public int Number { get; init; }
     public int Wave { get; init; }
+
+    /// <summary>Of its decisions; another than <see cref="Wave"/> once touches have rolled or fallen back.</summary>
+    public int PlannedWave { get; init; }
+
+    /// <summary>Of <see cref="PlannedWave"/>.</summary>
+    public short PlannedChannel { get; init; }
     public short Step { get; init; }
     public Channel Channel { get; init; }
     public short Variant { get; init; }
@@ -26,10 +32,12 @@ internal sealed class Chunk
 }
 
 /// <summary>A chunk to be made of touches that another chunk could not finish.</summary>
+/// <param name="PlannedWave">As the other's.</param>
 /// <param name="Members">Ascending.</param>
 /// <param name="Fresh">Whether none of them has been attempted before.</param>
 internal sealed record NewChunk(
     int Wave,
+    int PlannedWave,
     Channel Channel,
     short Variant,
     long[] Members,

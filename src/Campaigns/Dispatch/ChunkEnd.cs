@@ -6,7 +6,7 @@ using Npgsql;
 namespace Campaigns.Dispatch;
 
 /// <summary>Ends chunks: done, expired with their window, or cancelled.</summary>
-internal sealed class ChunkEnd(NpgsqlDataSource dataSource, LocalDays localDays)
+internal sealed class ChunkEnd(NpgsqlDataSource dataSource)
 {
     /// <summary>All touches of the chunk have been dealt with. False when the lease is another's; and when a request has no
     /// outcome, so that whatever forgot it, the chunk is taken up again.</summary>
@@ -68,7 +68,12 @@ internal sealed class ChunkEnd(NpgsqlDataSource dataSource, LocalDays localDays)
             ) q
             WHERE c.run_key = q.run_key AND c.chunk = q.chunk
             RETURNING c.run_key, c.chunk AS number, c.wave, c.step, c.channel, c.variant, c.low_key, c.high_key,
-                      c.members, c.try, c.fresh, c.token, c.requests, clock_timestamp() + b.clock_offset AS now
+                      c.members, c.try, c.fresh, c.token, c.requests, clock_timestamp() + b.clock_offset AS now,
+                      coalesce(c.planned_wave, c.wave) AS planned_wave,
+                      (
+                          SELECT w.channel FROM wave w
+                          WHERE w.run_key = c.run_key AND w.wave = coalesce(c.planned_wave, c.wave)
+                      ) AS planned_channel
             """,
             new
             {
@@ -87,7 +92,7 @@ internal sealed class ChunkEnd(NpgsqlDataSource dataSource, LocalDays localDays)
         return true;
     }
 
-    private async Task FinishAsync(
+    private static async Task FinishAsync(
         NpgsqlConnection connection,
         Row row,
         Withheld reason,
@@ -96,27 +101,38 @@ internal sealed class ChunkEnd(NpgsqlDataSource dataSource, LocalDays localDays)
     {
         var chunk = row.AsChunk();
         var earlier = await EarlierAttempts.OfAsync(connection, row.RunKey, row.Number);
-        var dates = await localDays.AtAsync(row.Now, 1, cancellationToken);
-        var deltas = new Deltas(chunk, dates.Bank);
+        var deltas = new Deltas(chunk);
+        long[] rest = [.. (await CustomersAsync(connection, row)).Where(key => !earlier.Handled.Contains(key)).Order()];
+        var left = rest.Concat(earlier.Unsettled.SelectMany(attempt => attempt.CustomerKeys));
+        var delivered = await Deltas.DeliveredAsync(connection, chunk, left);
         await using var batch = new NpgsqlBatch(connection);
         foreach (var attempt in earlier.Unsettled)
         {
             ItemResult[] unknown = [new(SendState.Unknown, "unanswered", null)];
             batch.BatchCommands.Add(OutcomeRow.Insert(chunk, attempt.Request, 1, unknown, row.Now));
-            deltas.Add("unknown", attempt.CustomerKeys.Length);
+            var counted = attempt.CustomerKeys.Count(key => !delivered.Contains(key));
+            deltas.Move("attempted", "unknown", counted);
         }
 
-        long[] rest = [.. (await CustomersAsync(connection, row)).Where(key => !earlier.Handled.Contains(key)).Order()];
         if (rest.Length > 0 && reason == Withheld.Expired && await NextWaveAsync(connection, row) is { } next)
         {
-            NewChunk rolled = new(next.Wave, chunk.Channel, chunk.Variant, rest, chunk.Try, chunk.Fresh, next.OpensAt);
+            NewChunk rolled = new(
+                next.Wave,
+                chunk.PlannedWave,
+                chunk.Channel,
+                chunk.Variant,
+                rest,
+                chunk.Try,
+                chunk.Fresh,
+                next.OpensAt
+            );
             await ChunkQueue.AddAsync(connection, chunk.RunKey, [rolled]);
         }
         else if (rest.Length > 0)
         {
             var withheld = rest.ToDictionary(key => key, _ => reason);
             batch.BatchCommands.Add(AttemptRow.Insert(chunk, row.Requests, row.Now, null, [], withheld));
-            deltas.Withheld(withheld.Values);
+            deltas.Withhold(chunk, rest.Where(key => !delivered.Contains(key)).Select(_ => reason));
         }
 
         deltas.AppendTo(batch);
@@ -184,6 +200,8 @@ internal sealed class ChunkEnd(NpgsqlDataSource dataSource, LocalDays localDays)
         public int RunKey { get; init; }
         public int Number { get; init; }
         public int Wave { get; init; }
+        public int PlannedWave { get; init; }
+        public short PlannedChannel { get; init; }
         public short Step { get; init; }
         public Channel Channel { get; init; }
         public short Variant { get; init; }
@@ -202,6 +220,8 @@ internal sealed class ChunkEnd(NpgsqlDataSource dataSource, LocalDays localDays)
                 RunKey = RunKey,
                 Number = Number,
                 Wave = Wave,
+                PlannedWave = PlannedWave,
+                PlannedChannel = PlannedChannel,
                 Step = Step,
                 Channel = Channel,
                 Variant = Variant,

@@ -46,7 +46,12 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
                 ) next
                 WHERE c.run_key = @runKey AND c.chunk = next.chunk
                 RETURNING c.run_key, c.chunk AS number, c.wave, c.step, c.channel, c.variant, c.low_key, c.high_key,
-                          c.members, c.try, c.fresh, c.token, c.requests, next.now AS claimed_at
+                          c.members, c.try, c.fresh, c.token, c.requests, next.now AS claimed_at,
+                          coalesce(c.planned_wave, c.wave) AS planned_wave,
+                          (
+                              SELECT w.channel FROM wave w
+                              WHERE w.run_key = c.run_key AND w.wave = coalesce(c.planned_wave, c.wave)
+                          ) AS planned_channel
                 """,
                 new
                 {
@@ -148,8 +153,8 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
             await connection.ExecuteAsync(
                 """
                 INSERT INTO chunk
-                    (run_key, chunk, wave, step, channel, variant, members, touches, try, fresh, due_at)
-                SELECT @runKey, max(c.chunk) + 1, @Wave, 1, @channel, @Variant, @Members, cardinality(@Members), @Try,
+                    (run_key, chunk, wave, planned_wave, step, channel, variant, members, touches, try, fresh, due_at)
+                SELECT @runKey, max(c.chunk) + 1, @Wave, @PlannedWave, 1, @channel, @Variant, @Members, cardinality(@Members), @Try,
                        @Fresh, @DueAt
                 FROM chunk c
                 WHERE c.run_key = @runKey
@@ -158,6 +163,7 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
                 {
                     runKey,
                     chunk.Wave,
+                    chunk.PlannedWave,
                     channel = (short)chunk.Channel,
                     chunk.Variant,
                     chunk.Members,

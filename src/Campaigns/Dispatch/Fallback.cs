@@ -67,6 +67,7 @@ internal sealed class Fallback(Gateways gateways)
                 .GroupBy(next => next.Window!)
                 .Select(group => new NewChunk(
                     group.Key.Wave,
+                    chunk.PlannedWave,
                     group.Key.Channel,
                     chunk.Variant,
                     [.. group.Select(next => next.CustomerKey)],

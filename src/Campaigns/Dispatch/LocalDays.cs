@@ -5,7 +5,7 @@ using Npgsql;
 
 namespace Campaigns.Dispatch;
 
-/// <summary>The local date of each customer's zone, as contacts are counted in; and the bank's, as reports are.</summary>
+/// <summary>The local date of each customer's zone, as contacts are counted in.</summary>
 internal sealed class LocalDays(NpgsqlDataSource dataSource)
 {
     /// <summary>Zone 1 is the bank's, and a customer's where it is unknown.</summary>
@@ -31,7 +31,7 @@ internal sealed class LocalDays(NpgsqlDataSource dataSource)
         }
 
         var bank = instant.InZone(zones[Bank]).Date;
-        return new Dates(now, days, (12 * bank.Year) + bank.Month, bank.ToDateOnly());
+        return new Dates(now, days, (12 * bank.Year) + bank.Month);
     }
 
     private async Task<DateTimeZone[]> ReadAsync(CancellationToken cancellationToken)
@@ -54,8 +54,7 @@ internal sealed class LocalDays(NpgsqlDataSource dataSource)
 /// <summary>What day it is, everywhere.</summary>
 /// <param name="ByZone">Days since 2000-01-01.</param>
 /// <param name="Month">12 * year + month of the bank.</param>
-/// <param name="Bank">The bank's date.</param>
-internal sealed record Dates(DateTimeOffset Now, int[] ByZone, int Month, DateOnly Bank)
+internal sealed record Dates(DateTimeOffset Now, int[] ByZone, int Month)
 {
     internal ContactDay Of(IReadOnlyList<Touch> touches)
     {

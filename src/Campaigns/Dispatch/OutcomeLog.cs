@@ -38,7 +38,9 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
     {
         await using var connection = await dataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
-        var deltas = new Deltas(chunk, now.Bank);
+        var customers = answers.SelectMany(answer => answer.Attempt.Touches).Select(touch => touch.CustomerKey);
+        var delivered = await Deltas.DeliveredAsync(connection, chunk, customers);
+        var counts = new OutcomeCounts(chunk, delivered, now.Now);
         await using var batch = new NpgsqlBatch(connection);
         batch.BatchCommands.Add(Fence(chunk));
         var sorted = new List<Sorted>();
@@ -48,15 +50,15 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
             {
                 sorted.Add(one);
                 batch.BatchCommands.Add(OutcomeRow.Insert(chunk, attempt.Request, answer: 1, one.Items, now.Now));
-                deltas.Add("accepted", one.Accepted);
-                deltas.Add("delivered", one.Delivered);
-                deltas.Add("unknown", one.Unknown);
+                counts.Accepted(one.Accepted);
+                counts.Delivered(one.Delivered);
+                counts.Unknown(one.Unknown);
             }
         }
 
         if (sorted.All(one => one.NothingFollows))
         {
-            deltas.AppendTo(batch);
+            counts.Deltas.AppendTo(batch);
             return await CommitAsync(batch, transaction);
         }
 
@@ -65,9 +67,9 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
             return false;
         }
 
-        await FollowAsync(connection, chunk, wave, gateway, sorted, now, deltas);
+        await FollowAsync(connection, chunk, wave, gateway, sorted, now, counts);
         await using var rest = new NpgsqlBatch(connection);
-        deltas.AppendTo(rest);
+        counts.Deltas.AppendTo(rest);
         if (rest.BatchCommands.Count > 0)
         {
             await rest.ExecuteNonQueryAsync();
@@ -104,7 +106,7 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
         GatewayDeclaration gateway,
         List<Sorted> sorted,
         Dates now,
-        Deltas deltas
+        OutcomeCounts counts
     )
     {
         var closesAt = await connection.QuerySingleAsync<DateTimeOffset>(
@@ -134,8 +136,8 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
             fresh: false,
             CancellationToken.None
         );
-        deltas.Add("failed", rejected.Length - chunks.Sum(next => next.Members.Length));
-        deltas.Add("failed", sorted.Sum(one => one.Poisoned.Count));
+        counts.Failed(rejected.Except(chunks.SelectMany(next => next.Members)));
+        counts.Failed(Keys(sorted.SelectMany(one => one.Poisoned)));
         var retried = Keys(sorted.SelectMany(one => one.Retried));
         var retryAt = now.Now + Backoff(chunk.Try);
         if (retried.Length > 0 && retryAt < closesAt - Margin)
@@ -144,7 +146,7 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
         }
         else
         {
-            deltas.Add("failed", retried.Length);
+            counts.Failed(retried);
         }
 
         var unsent = sorted.SelectMany(one => one.Unsent.Select(part => (part, one.Wait)));
@@ -157,7 +159,7 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
     }
 
     private static NewChunk Again(Chunk chunk, long[] members, short tries, DateTimeOffset dueAt) =>
-        new(chunk.Wave, chunk.Channel, chunk.Variant, members, tries, Fresh: false, dueAt);
+        new(chunk.Wave, chunk.PlannedWave, chunk.Channel, chunk.Variant, members, tries, Fresh: false, dueAt);
 
     private TimeSpan Backoff(short tries)
     {
@@ -232,9 +234,9 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
         internal List<Touch> Retried { get; } = [];
         internal IReadOnlyList<IReadOnlyList<Touch>> Unsent { get; private init; } = [];
         internal TimeSpan Wait { get; private init; }
-        internal int Accepted { get; private set; }
-        internal int Delivered { get; private set; }
-        internal int Unknown { get; private set; }
+        internal List<long> Accepted { get; } = [];
+        internal List<long> Delivered { get; } = [];
+        internal List<long> Unknown { get; private init; } = [];
 
         internal bool NothingFollows =>
             Rejected.Count == 0 && Poisoned.Count == 0 && Retried.Count == 0 && Unsent.Count == 0;
@@ -248,7 +250,7 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
         ) => new(attempt, reply, [new(SendState.Retryable, code, null)]) { Unsent = parts, Wait = wait };
 
         internal static Sorted AllUnknown(Attempt attempt, Reply reply) =>
-            new(attempt, reply, [new(SendState.Unknown, "unanswered", null)]) { Unknown = attempt.Touches.Count };
+            new(attempt, reply, [new(SendState.Unknown, "unanswered", null)]) { Unknown = [.. attempt.Keys] };
 
         internal static Sorted Answered(Attempt attempt, Reply reply, IReadOnlyList<ItemResult> items)
         {
@@ -266,14 +268,13 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
             switch (item)
             {
                 case { State: SendState.Accepted }:
-                    Accepted++;
+                    Accepted.Add(touch.CustomerKey);
                     break;
                 case { State: SendState.Delivered }:
-                    Accepted++;
-                    Delivered++;
+                    Delivered.Add(touch.CustomerKey);
                     break;
                 case { State: SendState.Unknown }:
-                    Unknown++;
+                    Unknown.Add(touch.CustomerKey);
                     break;
                 case { State: SendState.Retryable }:
                     Retried.Add(touch);

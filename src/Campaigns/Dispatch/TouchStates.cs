@@ -14,10 +14,38 @@ public sealed record TouchCount(string State, string? Reason, long Count);
 /// <param name="Reason">As in <see cref="TouchCount"/>.</param>
 public sealed record TouchState(string State, string? Reason);
 
+/// <summary>Where a touch stands.</summary>
+internal sealed class TouchStanding
+{
+    public long CustomerKey { get; init; }
+
+    /// <summary>As in <see cref="TouchCount"/>.</summary>
+    public required string State { get; init; }
+
+    /// <summary>Whether a provider took an attempt of it, or delivered it.</summary>
+    public bool Accepted { get; init; }
+
+    /// <summary>For the first time.</summary>
+    public DateTimeOffset? DeliveredAt { get; init; }
+}
+
 /// <summary>The states of touches, read from attempts, outcomes and receipts: the one rule, in the database's function
 /// <c>touch_state</c>.</summary>
 public static class TouchStates
 {
+    /// <summary>All but <c>planned</c>.</summary>
+    internal static readonly IReadOnlyList<string> Moved =
+    [
+        "accepted",
+        "attempted",
+        "cancelled",
+        "delivered",
+        "expired",
+        "failed",
+        "suppressed",
+        "unknown",
+    ];
+
     /// <summary>The touches of a run by state; their sum is the number of touches decided.</summary>
     public static async Task<IReadOnlyList<TouchCount>> CountAsync(NpgsqlConnection connection, int runKey)
     {
@@ -51,7 +79,7 @@ public static class TouchStates
             """
             SELECT coalesce(s.state, 'planned'), w.name
             FROM decision d
-            LEFT JOIN touch_state(@runKey, @customerKey) s ON s.customer_key = d.customer_key
+            LEFT JOIN touch_state(@runKey, ARRAY[@customerKey]) s ON s.customer_key = d.customer_key
             LEFT JOIN withheld_reason w ON w.reason = s.reason
             WHERE d.run_key = @runKey AND d.customer_key = @customerKey AND d.step = 1 AND d.reason = 0
             """,
@@ -59,4 +87,18 @@ public static class TouchStates
         );
         return row is { } one ? new TouchState(one.State, one.Reason) : null;
     }
+
+    /// <summary>The touches of these customers that are not simply planned.</summary>
+    internal static Task<IEnumerable<TouchStanding>> OfAsync(
+        NpgsqlConnection connection,
+        int runKey,
+        long[] customerKeys
+    ) =>
+        connection.QueryAsync<TouchStanding>(
+            """
+            SELECT customer_key, state, accepted_at IS NOT NULL AS accepted, delivered_at
+            FROM touch_state(@runKey, @customerKeys)
+            """,
+            new { runKey, customerKeys }
+        );
 }

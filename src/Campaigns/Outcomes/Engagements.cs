@@ -85,7 +85,8 @@ public sealed class Engagements(EventIntake events)
             [.. stored.Select(one => one.Event.CustomerKey).Distinct().Order()],
             cancellationToken
         );
-        // The touch is that of the campaign's latest run that had begun; first is the first of its kind for the touch.
+        // The touch is that of the campaign's latest run that had begun. Its customer is counted on the day of the first of a
+        // kind, which may come late.
         await connection.ExecuteAsync(
             new CommandDefinition(
                 """
@@ -105,23 +106,29 @@ public sealed class Engagements(EventIntake events)
                         LIMIT 1
                     ) t
                 ), fresh AS (
-                    SELECT s.*,
+                    SELECT s.*, g.before_at,
                         row_number() OVER (PARTITION BY s.run_key, s.customer_key, s.kind ORDER BY s.occurred_at) = 1
-                        AND NOT EXISTS (
-                            SELECT FROM engagement g
-                            WHERE g.run_key = s.run_key AND g.customer_key = s.customer_key AND g.kind = s.kind
-                        ) AS first
+                        AND s.occurred_at < coalesce(g.before_at, 'infinity') AS first
                     FROM said s
+                    CROSS JOIN LATERAL (
+                        SELECT min(g.occurred_at) AS before_at
+                        FROM engagement g
+                        WHERE g.run_key = s.run_key AND g.customer_key = s.customer_key AND g.kind = s.kind
+                    ) g
                 ), added AS (
                     INSERT INTO engagement (run_key, customer_key, kind, occurred_at, event_source, event_id)
                     SELECT run_key, customer_key, kind, occurred_at, event_source, event_id FROM fresh
                 )
                 INSERT INTO report_delta (run_key, metric, arm, channel, variant, wave, day, n)
                 SELECT f.run_key, m.metric, 0, f.channel, f.variant, f.wave,
-                    (f.occurred_at AT TIME ZONE bank.name)::date, sum(m.n)
+                    (m.at AT TIME ZONE bank.name)::date, sum(m.n)
                 FROM fresh f
-                CROSS JOIN LATERAL (VALUES (f.kind, 1), (f.kind || '_customers', f.first::int)) AS m (metric, n)
+                CROSS JOIN LATERAL (VALUES
+                    (f.kind, f.occurred_at, 1), (f.kind || '_customers', f.occurred_at, f.first::int),
+                    (f.kind || '_customers', f.before_at, -f.first::int)
+                ) AS m (metric, at, n)
                 CROSS JOIN (SELECT name FROM time_zone WHERE zone = 1) bank
+                WHERE m.at IS NOT NULL
                 GROUP BY 1, 2, 4, 5, 6, 7
                 HAVING sum(m.n) <> 0
                 """,

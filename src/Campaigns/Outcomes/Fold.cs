@@ -1,4 +1,3 @@
-using Campaigns.Database;
 using Dapper;
 using Npgsql;
 
@@ -26,24 +25,19 @@ internal sealed class Fold(NpgsqlDataSource dataSource, EarlyEvents earlyEvents)
             return;
         }
 
-        var now = await BusinessClock.NowAsync(connection);
         await connection.ExecuteAsync(
             new CommandDefinition(
                 """
                 WITH taken AS (
                     DELETE FROM report_delta RETURNING run_key, metric, arm, channel, variant, wave, day, n, amount
-                ), added AS (
-                    INSERT INTO report_cell AS c (run_key, metric, arm, channel, variant, wave, day, n, amount)
-                    SELECT run_key, metric, arm, channel, variant, wave, day, sum(n), sum(amount)
-                    FROM taken
-                    GROUP BY 1, 2, 3, 4, 5, 6, 7
-                    ON CONFLICT (run_key, metric, arm, channel, variant, wave, day)
-                        DO UPDATE SET n = c.n + excluded.n, amount = c.amount + excluded.amount
                 )
-                INSERT INTO report_watermark (computed_through) VALUES (@now)
-                ON CONFLICT (singleton) DO UPDATE SET computed_through = excluded.computed_through
+                INSERT INTO report_cell AS c (run_key, metric, arm, channel, variant, wave, day, n, amount)
+                SELECT run_key, metric, arm, channel, variant, wave, day, sum(n), sum(amount)
+                FROM taken
+                GROUP BY 1, 2, 3, 4, 5, 6, 7
+                ON CONFLICT (run_key, metric, arm, channel, variant, wave, day)
+                    DO UPDATE SET n = c.n + excluded.n, amount = c.amount + excluded.amount
                 """,
-                new { now },
                 cancellationToken: cancellationToken
             )
         );

@@ -107,7 +107,7 @@ internal static class Chunks
         await connection.ExecuteAsync(
             """
             UPDATE chunk c
-            SET wave = r.wave, low_key = NULL, high_key = NULL, members = ARRAY(
+            SET wave = r.wave, planned_wave = c.wave, low_key = NULL, high_key = NULL, members = ARRAY(
                 SELECT d.customer_key FROM decision d
                 WHERE d.run_key = c.run_key AND d.wave = c.wave AND d.variant = c.variant AND d.reason = 0
                   AND d.customer_key BETWEEN c.low_key AND c.high_key

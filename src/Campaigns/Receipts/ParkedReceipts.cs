@@ -8,7 +8,7 @@ using Npgsql;
 namespace Campaigns.Receipts;
 
 /// <summary>Receipts that refer to nothing we know: kept, shown, and joined when what they refer to appears.</summary>
-internal sealed class ParkedReceipts(NpgsqlDataSource dataSource, ReceiptLog log)
+internal sealed class ParkedReceipts(NpgsqlDataSource dataSource)
 {
     private const int AtOnce = 1_000;
     private static readonly TimeSpan JoinedWithin = TimeSpan.FromDays(3);
@@ -61,7 +61,7 @@ internal sealed class ParkedReceipts(NpgsqlDataSource dataSource, ReceiptLog log
         }
     }
 
-    private async Task<int> JoinBatchAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    private static async Task<int> JoinBatchAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         var now = await BusinessClock.NowAsync(connection);
         var rows = (
@@ -104,7 +104,7 @@ internal sealed class ParkedReceipts(NpgsqlDataSource dataSource, ReceiptLog log
         var matches = (await ReceiptMatch.FindAsync(connection, said))
             .Where(match => match.Answer is not null)
             .ToList();
-        await log.RecordAsync(
+        await ReceiptLog.RecordAsync(
             connection,
             [.. matches.Select(match => (match, said[match.Ord]))],
             now,

@@ -14,10 +14,9 @@ public sealed class ReceiptIntake
 {
     private readonly NpgsqlDataSource _dataSource;
     private readonly AddressVault _vault;
-    private readonly ReceiptLog _log;
 
-    internal ReceiptIntake(NpgsqlDataSource dataSource, AddressVault vault, ReceiptLog log) =>
-        (_dataSource, _vault, _log) = (dataSource, vault, log);
+    internal ReceiptIntake(NpgsqlDataSource dataSource, AddressVault vault) =>
+        (_dataSource, _vault) = (dataSource, vault);
 
     /// <summary>Records receipts of a channel, in one transaction; those that refer to nothing we know are kept.</summary>
     public async Task<ReceiptBatch> TakeAsync(
@@ -65,7 +64,7 @@ public sealed class ReceiptIntake
         await transaction.CommitAsync(cancellationToken);
     }
 
-    private async Task<ReceiptBatch> TakeAsync(
+    private static async Task<ReceiptBatch> TakeAsync(
         NpgsqlConnection connection,
         List<Said> said,
         CancellationToken cancellationToken
@@ -79,7 +78,7 @@ public sealed class ReceiptIntake
             .ToList();
         var known = settled.Select(one => one.match.Ord).ToHashSet();
         var parked = said.Where((_, ord) => !known.Contains(ord)).ToList();
-        var recorded = await _log.RecordAsync(connection, settled, now, cancellationToken);
+        var recorded = await ReceiptLog.RecordAsync(connection, settled, now, cancellationToken);
         await ParkedReceipts.ParkAsync(
             connection,
             [.. parked.Select(one => (one.Source, one.EventId, JsonSerializer.Serialize(one, ProductJson.Options)))],

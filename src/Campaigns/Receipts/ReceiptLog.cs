@@ -6,48 +6,43 @@ using Npgsql;
 namespace Campaigns.Receipts;
 
 /// <summary>Appends receipts, one row for each state said of an attempt, and what they change in the counters.</summary>
-internal sealed class ReceiptLog(LocalDays localDays)
+internal static class ReceiptLog
 {
     private const int LockClass = 0x52435054; // "RCPT"
 
     /// <summary>Records receipts whose attempts have outcomes, on the connection and in the transaction of who took them
     /// in.</summary>
     /// <returns>How many said something new.</returns>
-    internal async Task<int> RecordAsync(
+    internal static async Task<int> RecordAsync(
         NpgsqlConnection connection,
-        IReadOnlyList<(ReceiptMatch Match, Said Said)> receipts,
+        IReadOnlyList<(ReceiptMatch Match, Said Said)> given,
         DateTimeOffset now,
         CancellationToken cancellationToken
     )
     {
+        // A gateway that had delivered has said all there is.
+        var receipts = given.Where(one => one.Match.Answer != (short)SendState.Delivered).ToList();
         if (receipts.Count == 0)
         {
             return 0;
         }
 
+        await HoldAsync(connection, receipts);
         await LockAsync(connection, receipts.Select(receipt => receipt.Match.RequestId));
-        var before = await StatesAsync(connection, receipts.Select(receipt => receipt.Match));
+        var before = await KnownAsync(connection, receipts.Select(receipt => receipt.Match));
+        var refused = await RefusedAsync(connection, receipts);
         var added = await AppendAsync(connection, receipts, now);
         var matches = receipts
             .GroupBy(receipt => receipt.Match.AttemptId)
             .ToDictionary(g => g.Key, g => g.First().Match);
-        var dates = await localDays.AtAsync(now, 1, cancellationToken);
-        var deltas = new Dictionary<(int, int, short, short), Deltas>();
-        foreach (var attempt in added.GroupBy(row => row.AttemptId))
+        var counts = new ReceiptCounts(before, refused, now);
+        foreach (var row in added.OrderBy(row => (row.Chunk, row.Request, row.State)))
         {
-            var match = matches[attempt.Key];
-            var cell = (match.RunKey, match.Wave, match.Channel, match.Variant);
-            if (!deltas.TryGetValue(cell, out var delta))
-            {
-                deltas[cell] = delta = new Deltas(match.RunKey, match.Wave, match.Channel, match.Variant, dates.Bank);
-            }
-
-            var was = before.GetValueOrDefault(attempt.Key);
-            Count(delta, (SendState)match.Answer!.Value, was, Math.Max(was, attempt.Max(row => row.State)));
+            counts.Count(matches[row.AttemptId], row);
         }
 
         await using var batch = new NpgsqlBatch(connection);
-        foreach (var delta in deltas.Values)
+        foreach (var delta in counts.Deltas)
         {
             delta.AppendTo(batch);
         }
@@ -60,30 +55,38 @@ internal sealed class ReceiptLog(LocalDays localDays)
         return added.Count;
     }
 
-    /// <summary>From one state to a higher: a receipt also says that the provider had accepted what we knew nothing of.
-    /// </summary>
-    private static void Count(Deltas delta, SendState answer, short was, short now)
+    private static bool Contradicts((ReceiptMatch Match, Said Said) receipt) =>
+        receipt.Said.State == ReceiptState.Delivered && receipt.Match.Refused;
+
+    private static async Task HoldAsync(
+        NpgsqlConnection connection,
+        IReadOnlyList<(ReceiptMatch Match, Said Said)> receipts
+    )
     {
-        if (was == now)
+        foreach (var run in receipts.GroupBy(receipt => receipt.Match.RunKey).OrderBy(run => run.Key))
         {
-            return;
+            await Deltas.HoldAsync(connection, run.Key, alone: run.Any(Contradicts));
+        }
+    }
+
+    /// <summary>The states of touches that were delivered although an attempt had been refused: whatever was tried since.
+    /// </summary>
+    private static async Task<Dictionary<(int, long), TouchStanding>> RefusedAsync(
+        NpgsqlConnection connection,
+        IReadOnlyList<(ReceiptMatch Match, Said Said)> receipts
+    )
+    {
+        var standings = new Dictionary<(int, long), TouchStanding>();
+        foreach (var run in receipts.Where(Contradicts).GroupBy(receipt => receipt.Match.RunKey))
+        {
+            long[] customers = [.. run.Select(receipt => receipt.Match.CustomerKey).Distinct()];
+            foreach (var standing in await TouchStates.OfAsync(connection, run.Key, customers))
+            {
+                standings[(run.Key, standing.CustomerKey)] = standing;
+            }
         }
 
-        if (was == 0 && answer == SendState.Unknown)
-        {
-            delta.Add("unknown", -1);
-            delta.Add("accepted", 1);
-        }
-
-        if (was == 0 && now == (short)ReceiptState.Delivered && (answer is SendState.Rejected or SendState.Retryable))
-        {
-            delta.Add("accepted", 1);
-        }
-
-        var failedBefore = was == (short)ReceiptState.Failed || answer is SendState.Rejected or SendState.Retryable;
-        var failedNow = now == (short)ReceiptState.Failed;
-        delta.Add("failed", (failedNow ? 1 : 0) - (failedBefore ? 1 : 0));
-        delta.Add("delivered", now == (short)ReceiptState.Delivered ? 1 : 0);
+        return standings;
     }
 
     /// <summary>One at a time for a request, in one order: so that what was known before is known for certain.</summary>
@@ -96,18 +99,17 @@ internal sealed class ReceiptLog(LocalDays localDays)
             new { LockClass, requests = requests.Distinct().Select(request => request.ToString()).ToArray() }
         );
 
-    private static async Task<Dictionary<(int, int, int, long), short>> StatesAsync(
+    private static async Task<List<ReceiptRow>> KnownAsync(
         NpgsqlConnection connection,
         IEnumerable<ReceiptMatch> matches
     )
     {
         var all = matches.ToList();
-        var rows = await connection.QueryAsync<Row>(
+        var rows = await connection.QueryAsync<ReceiptRow>(
             """
-            SELECT r.run_key, r.chunk, r.request, r.customer_key, max(r.state) AS state
+            SELECT r.run_key, r.chunk, r.request, r.customer_key, r.state, r.occurred_at
             FROM (SELECT DISTINCT * FROM unnest(@runs, @customers) AS t (run_key, customer_key)) t
             JOIN receipt r USING (run_key, customer_key)
-            GROUP BY 1, 2, 3, 4
             """,
             new
             {
@@ -115,25 +117,25 @@ internal sealed class ReceiptLog(LocalDays localDays)
                 customers = all.Select(match => match.CustomerKey).ToArray(),
             }
         );
-        return rows.ToDictionary(row => row.AttemptId, row => row.State);
+        return rows.AsList();
     }
 
-    private static async Task<List<Row>> AppendAsync(
+    private static async Task<List<ReceiptRow>> AppendAsync(
         NpgsqlConnection connection,
         IReadOnlyList<(ReceiptMatch Match, Said Said)> receipts,
         DateTimeOffset now
     ) =>
         (
-            await connection.QueryAsync<Row>(
+            await connection.QueryAsync<ReceiptRow>(
                 """
-                INSERT INTO receipt (run_key, chunk, request, customer_key, state, code, occurred_at, received_at)
+                INSERT INTO receipt (run_key, chunk, request, customer_key, state, answer, code, occurred_at, received_at)
                 SELECT DISTINCT ON (run_key, customer_key, chunk, request, state)
-                       run_key, chunk, request, customer_key, state, code, occurred_at, @now
-                FROM unnest(@runs, @chunks, @requests, @customers, @states, @codes, @ats)
-                    AS t (run_key, chunk, request, customer_key, state, code, occurred_at)
+                       run_key, chunk, request, customer_key, state, answer, code, occurred_at, @now
+                FROM unnest(@runs, @chunks, @requests, @customers, @states, @answers, @codes, @ats)
+                    AS t (run_key, chunk, request, customer_key, state, answer, code, occurred_at)
                 ORDER BY run_key, customer_key, chunk, request, state, occurred_at
                 ON CONFLICT DO NOTHING
-                RETURNING run_key, chunk, request, customer_key, state
+                RETURNING run_key, chunk, request, customer_key, state, occurred_at
                 """,
                 new
                 {
@@ -142,20 +144,11 @@ internal sealed class ReceiptLog(LocalDays localDays)
                     requests = receipts.Select(receipt => receipt.Match.Request).ToArray(),
                     customers = receipts.Select(receipt => receipt.Match.CustomerKey).ToArray(),
                     states = receipts.Select(receipt => (short)receipt.Said.State).ToArray(),
+                    answers = receipts.Select(receipt => receipt.Match.Answer!.Value).ToArray(),
                     codes = receipts.Select(receipt => receipt.Said.Code).ToArray(),
                     ats = receipts.Select(receipt => receipt.Said.At.UtcDateTime).ToArray(),
                     now,
                 }
             )
         ).AsList();
-
-    private sealed class Row
-    {
-        public int RunKey { get; init; }
-        public int Chunk { get; init; }
-        public int Request { get; init; }
-        public long CustomerKey { get; init; }
-        public short State { get; init; }
-        internal (int, int, int, long) AttemptId => (RunKey, Chunk, Request, CustomerKey);
-    }
 }

@@ -1,3 +1,4 @@
+using Campaigns.Channels;
 using Dapper;
 using Npgsql;
 
@@ -12,12 +13,19 @@ internal sealed class ReceiptMatch
     public int Chunk { get; init; }
     public int Request { get; init; }
     public long CustomerKey { get; init; }
+
+    /// <summary>As planned.</summary>
     public int Wave { get; init; }
+
+    /// <summary>As planned.</summary>
     public short Channel { get; init; }
     public short Variant { get; init; }
 
     /// <summary>What the gateway had answered; null while no outcome is recorded.</summary>
     public short? Answer { get; init; }
+
+    /// <summary>The gateway had said that it was not sent.</summary>
+    internal bool Refused => Answer is (short)SendState.Rejected or (short)SendState.Retryable;
 
     internal (int RunKey, int Chunk, int Request) RequestId => (RunKey, Chunk, Request);
     internal (int RunKey, int Chunk, int Request, long CustomerKey) AttemptId => (RunKey, Chunk, Request, CustomerKey);
@@ -48,11 +56,12 @@ internal sealed class ReceiptMatch
                     WHERE a.channel = g.channel
                       AND NOT EXISTS (SELECT FROM attempt k WHERE k.request_key = g.request_key)
                 )
-                SELECT f.ord, f.run_key, f.chunk, f.request, m.customer_key, c.wave, f.channel, f.variant,
+                SELECT f.ord, f.run_key, f.chunk, f.request, m.customer_key, w.wave, w.channel, f.variant,
                        CASE WHEN cardinality(o.states) = 1 THEN o.states[1]
                             ELSE o.states[array_position(f.customer_keys, m.customer_key)] END AS answer
                 FROM found f
                 JOIN chunk c ON c.run_key = f.run_key AND c.chunk = f.chunk
+                JOIN wave w ON w.run_key = c.run_key AND w.wave = coalesce(c.planned_wave, c.wave)
                 CROSS JOIN LATERAL (
                     SELECT CASE WHEN f.named = ANY (f.customer_keys) THEN f.named WHEN f.named IS NULL THEN coalesce(
                         (SELECT min(a.customer_key)

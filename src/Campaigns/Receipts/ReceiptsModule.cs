@@ -10,11 +10,9 @@ public static class ReceiptsModule
     /// <summary>Adds what takes in receipts and replies. Needs dispatch, channels and customers.</summary>
     public static IServiceCollection AddReceipts(this IServiceCollection services) =>
         services
-            .AddSingleton<ReceiptLog>()
             .AddSingleton(provider => new ReceiptIntake(
                 provider.GetRequiredService<NpgsqlDataSource>(),
-                provider.GetRequiredService<AddressVault>(),
-                provider.GetRequiredService<ReceiptLog>()
+                provider.GetRequiredService<AddressVault>()
             ))
             .AddSingleton<Replies>()
             .AddSingleton<ParkedReceipts>()

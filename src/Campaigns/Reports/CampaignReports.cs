@@ -2,7 +2,6 @@ using System.Data;
 using System.Text.Json;
 using Campaigns.Channels;
 using Campaigns.Database;
-using Campaigns.Dispatch;
 using Campaigns.Json;
 using Campaigns.Planning;
 using Campaigns.Results;
@@ -18,14 +17,21 @@ public sealed class CampaignReports(NpgsqlDataSource dataSource)
     /// <returns>404 where there is no such campaign, 409 <c>invalid-state</c> while no run of it has been planned.
     /// </returns>
     public Task<Result<CampaignReport>> OfAsync(string campaignId, CancellationToken cancellationToken) =>
-        OfAsync(campaignId, run: null, cancellationToken);
+        OfAsync(campaignId, run: null, exact: false, cancellationToken);
 
     /// <summary>The report of one run.</summary>
     /// <param name="run">Number of the run, from 1; null for the latest that is planned.</param>
-    public async Task<Result<CampaignReport>> OfAsync(string campaignId, int? run, CancellationToken cancellationToken)
+    /// <param name="exact">Count every touch again instead of adding up the counters: the same figures, and a cost that
+    /// grows with the touches.</param>
+    public async Task<Result<CampaignReport>> OfAsync(
+        string campaignId,
+        int? run,
+        bool exact,
+        CancellationToken cancellationToken
+    )
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        // One snapshot, so that all figures are of one instant.
+        // One snapshot, so that all figures are of one instant: what was committed when the first statement began is in them.
         await using var snapshot = await connection.BeginTransactionAsync(
             IsolationLevel.RepeatableRead,
             cancellationToken
@@ -38,9 +44,10 @@ public sealed class CampaignReports(NpgsqlDataSource dataSource)
 
         var ledger = await LedgerAsync(connection, row.RunKey!.Value, cancellationToken);
         var windows = await WindowsAsync(connection, row.RunKey.Value, cancellationToken);
-        var cells = await Recount.OfAsync(connection, row.RunKey.Value, cancellationToken);
-        var states = await TouchStates.CountAsync(connection, row.RunKey.Value);
-        return new ReportComposer(row, ledger, windows, cells, states).Compose();
+        var counts = exact
+            ? await Counts.ExactAsync(connection, row.RunKey.Value, cancellationToken)
+            : await Counts.FoldedAsync(connection, row.RunKey.Value, cancellationToken);
+        return new ReportComposer(row, ledger, windows, counts).Compose();
     }
 
     private static async Task<Result<ReportedRun>> FindAsync(
@@ -55,7 +62,7 @@ public sealed class CampaignReports(NpgsqlDataSource dataSource)
                 """
                 SELECT c.campaign_id, coalesce(v.definition ->> 'name', c.campaign_id) AS name,
                     r.run_key, r.number, r.state, r.plan::text AS plan,
-                    clock_timestamp() + (SELECT clock_offset FROM business_clock) AS computed_through
+                    statement_timestamp() + (SELECT clock_offset FROM business_clock) AS computed_through
                 FROM campaign c
                 LEFT JOIN LATERAL (
                     SELECT * FROM run r

@@ -1,88 +1,71 @@
-using Dapper;
-using Npgsql;
-
 namespace Campaigns.Reports;
 
-/// <summary>A count of a report, by what it can be grouped by.</summary>
-/// <param name="Arm">0 treated, 1 held out.</param>
-/// <param name="Channel">As planned; 0 where the decision names none.</param>
-/// <param name="Wave">As planned.</param>
-internal sealed record Cell(
-    string Metric,
-    short Arm,
-    short Channel,
-    short Variant,
-    int Wave,
-    DateOnly Day,
-    long N,
-    decimal Amount
-);
-
-/// <summary>Counts a run again from what was recorded: attempts, outcomes, receipts, engagements, goal events.</summary>
+/// <summary>Counts a run again from what was recorded: attempts, outcomes, receipts, engagements, goal events. It agrees with
+/// the counters to the unit.</summary>
 internal static class Recount
 {
-    public static async Task<List<Cell>> OfAsync(
-        NpgsqlConnection connection,
-        int runKey,
-        CancellationToken cancellationToken
-    ) =>
-        (
-            await connection.QueryAsync<Cell>(
-                new CommandDefinition(
-                    $"{Sends} UNION ALL {Engagements} UNION ALL {Conversions}",
-                    new { runKey },
-                    cancellationToken: cancellationToken
-                )
-            )
-        ).AsList();
+    /// <summary>SQL of cells as they are folded: metric, arm, channel, variant, wave, day, n, amount of the run
+    /// <c>@runKey</c>.</summary>
+    public const string Cells = $"{Bank}{Touches} UNION ALL {Requests} UNION ALL {Engagements} UNION ALL {Conversions}";
 
-    // A customer's first attempt, acceptance and delivery; delivered is accepted too, whatever the answer was. Receipts are
-    // appended and grouped, not joined: without statistics yet, that would be planned as a loop in a loop.
-    private const string Sends = """
-        WITH bank AS (
-            SELECT name FROM time_zone WHERE zone = 1
-        ), sent AS (
-            SELECT m.customer_key, a.attempted_at, CASE WHEN m.answer IN (1, 5) THEN o.recorded_at END AS accepted_at,
-                CASE WHEN m.answer = 5 THEN o.recorded_at END AS delivered_at
-            FROM attempt a
-            LEFT JOIN LATERAL (
-                SELECT o.recorded_at,
-                    CASE WHEN cardinality(o.states) = 1
-                        THEN array_fill(o.states[1], ARRAY[cardinality(a.customer_keys)]) ELSE o.states END AS states
-                FROM outcome o
-                WHERE o.run_key = a.run_key AND o.chunk = a.chunk AND o.request = a.request
-                ORDER BY o.answer DESC
-                LIMIT 1
-            ) o ON true
-            CROSS JOIN LATERAL unnest(a.customer_keys, o.states) AS m (customer_key, answer)
-            WHERE a.run_key = @runKey
-            UNION ALL
-            SELECT customer_key, NULL, NULL, occurred_at
-            FROM receipt
-            WHERE run_key = @runKey AND state = 4
-        ), person AS (
-            SELECT d.channel, d.variant, d.wave, s.attempts, s.attempted_at, s.acceptances, s.receipts, s.delivered_at,
-                coalesce(s.accepted_at, s.delivered_at) AS accepted_at
-            FROM (
-                SELECT customer_key, count(attempted_at) AS attempts, min(attempted_at) AS attempted_at,
-                    count(accepted_at) AS acceptances, min(accepted_at) AS accepted_at,
-                    count(delivered_at) AS receipts, min(delivered_at) AS delivered_at
-                FROM sent
-                GROUP BY customer_key
-            ) s
+    private const string Bank = "WITH bank AS (SELECT name FROM time_zone WHERE zone = 1), ";
+
+    // Customers are counted by decision, state and days first, and then by metric: fewer rows to sort out.
+    private const string Touches = """
+        person AS (
+            SELECT d.channel, d.variant, d.wave, s.state, (s.attempted_at AT TIME ZONE bank.name)::date AS attempted,
+                (s.accepted_at AT TIME ZONE bank.name)::date AS accepted,
+                (s.delivered_at AT TIME ZONE bank.name)::date AS delivered, count(*) AS n
+            FROM touch_state(@runKey) s
             JOIN decision d ON d.run_key = @runKey AND d.customer_key = s.customer_key AND d.step = 1
+            CROSS JOIN bank
+            GROUP BY 1, 2, 3, 4, 5, 6, 7
         )
-        SELECT m.metric, 0::smallint AS arm, coalesce(p.channel, 0::smallint) AS channel,
-            coalesce(p.variant, 0::smallint) AS variant, coalesce(p.wave, 0) AS wave,
-            (m.at AT TIME ZONE bank.name)::date AS day, sum(m.n)::bigint AS n, 0::numeric AS amount
+        SELECT m.metric, 0::smallint AS arm, p.channel, p.variant, p.wave, m.day, sum(p.n)::bigint AS n,
+            0::numeric AS amount
         FROM person p
-        CROSS JOIN bank
         CROSS JOIN LATERAL (VALUES
-            ('attempted', p.attempted_at, 1), ('attempts', p.attempted_at, p.attempts),
-            ('accepted', p.accepted_at, 1), ('acceptances', p.accepted_at, greatest(p.acceptances, p.receipts, 1)),
-            ('delivered', p.delivered_at, 1), ('deliveries', p.delivered_at, p.receipts)
-        ) AS m (metric, at, n)
-        WHERE m.at IS NOT NULL
+            ('attempted', p.attempted), ('accepted', p.accepted), ('delivered', p.delivered),
+            ('state_' || nullif(p.state, 'planned'), '-infinity'::date)
+        ) AS m (metric, day)
+        WHERE m.metric IS NOT NULL AND m.day IS NOT NULL
+        GROUP BY 1, 3, 4, 5, 6
+        """;
+
+    // By the wave that was planned, which the chunk knows.
+    private const string Requests = """
+        SELECT t.metric, 0::smallint, w.channel, t.variant, w.wave, (t.at AT TIME ZONE bank.name)::date,
+            sum(t.n)::bigint, 0::numeric
+        FROM (
+            SELECT 'attempts' AS metric, a.chunk, a.variant, a.attempted_at AS at, cardinality(a.customer_keys) AS n
+            FROM attempt a
+            WHERE a.run_key = @runKey AND cardinality(a.customer_keys) > 0
+            UNION ALL
+            SELECT m.metric, a.chunk, a.variant, o.recorded_at,
+                CASE WHEN cardinality(o.states) = 1 THEN cardinality(a.customer_keys)
+                     ELSE cardinality(array_positions(o.states, m.state)) END
+            FROM outcome o
+            JOIN attempt a USING (run_key, chunk, request)
+            JOIN (VALUES ('acceptances', 1::smallint), ('acceptances', 5), ('deliveries', 5)) AS m (metric, state)
+                ON m.state = ANY (o.states)
+            WHERE o.run_key = @runKey
+            UNION ALL
+            SELECT m.metric, r.chunk, c.variant, m.at, r.n
+            FROM (
+                SELECT chunk, answer, received_at, occurred_at, count(*) AS n
+                FROM receipt
+                WHERE run_key = @runKey AND state = 4
+                GROUP BY 1, 2, 3, 4
+            ) r
+            JOIN chunk c ON c.run_key = @runKey AND c.chunk = r.chunk
+            CROSS JOIN LATERAL (VALUES
+                ('deliveries', r.occurred_at), ('acceptances', CASE WHEN r.answer <> 1 THEN r.received_at END)
+            ) AS m (metric, at)
+            WHERE m.at IS NOT NULL
+        ) t
+        JOIN chunk c ON c.run_key = @runKey AND c.chunk = t.chunk
+        JOIN wave w ON w.run_key = @runKey AND w.wave = coalesce(c.planned_wave, c.wave)
+        CROSS JOIN bank
         GROUP BY 1, 3, 4, 5, 6
         """;
 

@@ -10,8 +10,7 @@ internal sealed class ReportComposer(
     ReportedRun run,
     IReadOnlyList<LedgerRow> ledger,
     IReadOnlyList<PlannedWindow> windows,
-    IReadOnlyList<Cell> cells,
-    IReadOnlyList<TouchCount> states
+    Counts counts
 )
 {
     private const short Treated = 0;
@@ -21,7 +20,7 @@ internal sealed class ReportComposer(
 
     public CampaignReport Compose()
     {
-        var control = Arm(Control, _ => true, _ => true);
+        var control = Arm(Control);
         var byVariant = Variants(control);
         return new CampaignReport
         {
@@ -33,7 +32,7 @@ internal sealed class ReportComposer(
             Goal = new(_plan.Goal.Event, _plan.Goal.Window, _plan.Goal.EveryTime),
             Ledger = Ledger(),
             Funnel = Funnel(),
-            Lift = LiftOf(Arm(Treated, _ => true, _ => true), control),
+            Lift = LiftOf(Arm(Treated), control),
             ByVariant = byVariant,
             ByChannel = Channels(),
             ByWindow = Windows(),
@@ -43,8 +42,10 @@ internal sealed class ReportComposer(
 
     private long Customers(Func<LedgerRow, bool> which) => ledger.Where(which).Sum(row => row.Customers);
 
-    private long Count(string metric, Func<Cell, bool>? which = null) =>
-        cells.Where(cell => cell.Metric == metric && (which is null || which(cell))).Sum(cell => cell.N);
+    private (long N, decimal Amount) Sum(string metric, short arm, By? by, int key) =>
+        by is { } group ? counts.Of(metric, arm, group, key) : counts.All(metric, arm);
+
+    private long Count(string metric, By? by = null, int key = 0) => Sum(metric, Treated, by, key).N;
 
     private ReportLedger Ledger() =>
         new()
@@ -61,10 +62,19 @@ internal sealed class ReportComposer(
                 .Where(row => row.Reason == Reason.Touch)
                 .GroupBy(row => (Channel)row.Channel)
                 .ToDictionary(group => group.Key, group => group.Sum(row => row.Customers)),
-            TouchesByState = states
-                .GroupBy(state => state.State)
-                .ToDictionary(group => group.Key, group => group.Sum(state => state.Count)),
+            TouchesByState = States(),
         };
+
+    /// <summary>Whoever is in no other state is still planned.</summary>
+    private Dictionary<string, long> States()
+    {
+        var states = TouchStates.Moved.ToDictionary(state => state, state => Count($"state_{state}"));
+        states["planned"] = Customers(row => row.Reason == Reason.Touch) - states.Values.Sum();
+        return states
+            .Where(state => state.Value != 0)
+            .OrderBy(state => state.Key, StringComparer.Ordinal)
+            .ToDictionary();
+    }
 
     private FunnelStep[] Funnel() =>
         [
@@ -75,29 +85,27 @@ internal sealed class ReportComposer(
             new("delivered", Count("delivered"), Count("deliveries")),
             new("opened", Count("opened_customers"), Count("opened")),
             new("clicked", Count("clicked_customers"), Count("clicked")),
-            new(
-                "converted",
-                Count("converted", cell => cell.Arm == Treated),
-                Count("conversions", cell => cell.Arm == Treated)
-            ),
+            new("converted", Count("converted"), Count("conversions")),
         ];
 
-    private ArmResult Arm(short arm, Func<LedgerRow, bool> whom, Func<Cell, bool> which)
+    /// <summary>An arm, or the part of it that has the key.</summary>
+    private ArmResult Arm(short arm, By? by = null, int key = 0)
     {
         var reason = arm == Treated ? Reason.Touch : Reason.HeldOut;
-        var customers = Customers(row => row.Reason == reason && whom(row));
-        var converted = Count("converted", cell => cell.Arm == arm && which(cell));
-        return new(
-            customers,
-            converted,
-            Count("conversions", cell => cell.Arm == arm && which(cell)),
-            Value("conversions", arm, which),
-            customers == 0 ? null : (double)converted / customers
-        );
+        var customers = Customers(row => row.Reason == reason && Has(row, by, key));
+        var converted = Sum("converted", arm, by, key).N;
+        var (conversions, value) = Sum("conversions", arm, by, key);
+        return new(customers, converted, conversions, value, customers == 0 ? null : (double)converted / customers);
     }
 
-    private decimal Value(string metric, short arm, Func<Cell, bool> which) =>
-        cells.Where(cell => cell.Metric == metric && cell.Arm == arm && which(cell)).Sum(cell => cell.Amount);
+    private static bool Has(LedgerRow row, By? by, int key) =>
+        by switch
+        {
+            By.Variant => row.Variant == key,
+            By.Channel => row.Channel == key,
+            By.Wave => row.Wave == key,
+            _ => true,
+        };
 
     private Lift LiftOf(ArmResult treated, ArmResult control)
     {
@@ -119,7 +127,11 @@ internal sealed class ReportComposer(
     }
 
     private Moments Moments(short arm, ArmResult result) =>
-        Statistics.Moments.FromSums(result.Customers, (double)result.Value, (double)Value("converted", arm, _ => true));
+        Statistics.Moments.FromSums(
+            result.Customers,
+            (double)result.Value,
+            (double)counts.All("converted", arm).Amount
+        );
 
     private static Figure<TTo> Map<TFrom, TTo>(Figure<TFrom> figure, Func<TFrom, TTo> map)
         where TFrom : struct
@@ -145,11 +157,7 @@ internal sealed class ReportComposer(
         var compared = _plan
             .Variants.Select(variant =>
             {
-                var treated = Arm(
-                    Treated,
-                    row => row.Variant == variant.Number,
-                    cell => cell.Variant == variant.Number
-                );
+                var treated = Arm(Treated, By.Variant, variant.Number);
                 return (variant.Name, treated, p: Proportions.PValue(treated.Arm, control.Arm));
             })
             .ToList();
@@ -171,13 +179,11 @@ internal sealed class ReportComposer(
         [
             .. _plan.Channels.Select(channel =>
             {
-                var (treated, control) = Arms(
-                    row => row.Channel == (short)channel,
-                    cell => cell.Channel == (short)channel
-                );
+                var treated = Arm(Treated, By.Channel, (short)channel);
+                var control = Arm(Control, By.Channel, (short)channel);
                 return new ChannelResult(
                     channel,
-                    Sent(row => row.Channel == (short)channel, cell => cell.Channel == (short)channel),
+                    Sent(By.Channel, (short)channel, treated),
                     treated,
                     control,
                     Measured.Of(Proportions.Newcombe(treated.Arm, control.Arm))
@@ -191,59 +197,57 @@ internal sealed class ReportComposer(
                 .Where(window => ledger.Any(row => row.Wave == window.Wave))
                 .Select(window =>
                 {
-                    var (treated, control) = Arms(row => row.Wave == window.Wave, cell => cell.Wave == window.Wave);
+                    var treated = Arm(Treated, By.Wave, window.Wave);
                     return new WindowResult(
                         window.Channel,
                         window.OpensAt,
                         window.ClosesAt,
-                        Sent(row => row.Wave == window.Wave, cell => cell.Wave == window.Wave),
+                        Sent(By.Wave, window.Wave, treated),
                         treated,
-                        control
+                        Arm(Control, By.Wave, window.Wave)
                     );
                 }),
         ];
 
-    private (ArmResult Treated, ArmResult Control) Arms(Func<LedgerRow, bool> whom, Func<Cell, bool> which) =>
-        (Arm(Treated, whom, which), Arm(Control, whom, which));
-
-    private SendCounts Sent(Func<LedgerRow, bool> whom, Func<Cell, bool> which) =>
+    private SendCounts Sent(By by, int key, ArmResult treated) =>
         new(
-            Customers(row => row.Reason == Reason.Touch && whom(row)),
-            Count("attempted", which),
-            Count("accepted", which),
-            Count("delivered", which),
-            Count("opened_customers", which),
-            Count("clicked_customers", which)
+            treated.Customers,
+            Count("attempted", by, key),
+            Count("accepted", by, key),
+            Count("delivered", by, key),
+            Count("opened_customers", by, key),
+            Count("clicked_customers", by, key)
         );
 
     private DayResult[] Days()
     {
-        var shown = cells.Where(cell => cell.Metric is "attempted" or "converted" or "conversions").ToList();
-        if (shown.Count == 0)
+        var attempted = ByDay("attempted", Treated);
+        var (treated, control) = (ByDay("converted", Treated), ByDay("converted", Control));
+        var (conversions, controls) = (ByDay("conversions", Treated), ByDay("conversions", Control));
+        Dictionary<DateOnly, long>[] all = [attempted, treated, control, conversions, controls];
+        var days = all.SelectMany(one => one.Keys).ToList();
+        if (days.Count == 0)
         {
             return [];
         }
 
-        var first = shown.Min(cell => cell.Day);
-        var count = shown.Max(cell => cell.Day).DayNumber - first.DayNumber + 1;
-        var sums = shown
-            .GroupBy(cell => (cell.Metric, cell.Arm, cell.Day))
-            .ToDictionary(group => group.Key, group => group.Sum(cell => cell.N));
+        var first = days.Min();
         return
         [
             .. Enumerable
-                .Range(0, count)
+                .Range(0, days.Max().DayNumber - first.DayNumber + 1)
                 .Select(first.AddDays)
                 .Select(day => new DayResult(
                     day,
-                    Sum("attempted", Treated, day),
-                    Sum("converted", Treated, day),
-                    Sum("converted", Control, day),
-                    Sum("conversions", Treated, day),
-                    Sum("conversions", Control, day)
+                    attempted.GetValueOrDefault(day),
+                    treated.GetValueOrDefault(day),
+                    control.GetValueOrDefault(day),
+                    conversions.GetValueOrDefault(day),
+                    controls.GetValueOrDefault(day)
                 )),
         ];
-
-        long Sum(string metric, short arm, DateOnly day) => sums.GetValueOrDefault((metric, arm, day));
     }
+
+    private Dictionary<DateOnly, long> ByDay(string metric, short arm) =>
+        counts.Days(metric, arm).ToDictionary(one => one.Day, one => one.N);
 }

@@ -145,9 +145,13 @@ internal static class TouchChecks
                 new { run.RunKey }
             )
         ).ToDictionary(row => row.Metric, row => row.N);
-        return new[] { "delivered", "failed", "unknown", "suppressed", "expired", "cancelled" }
+        return new[] { "attempted", "accepted", "delivered", "failed", "unknown", "suppressed", "expired", "cancelled" }
             .Select(metric =>
-                (metric, Counted: counters.GetValueOrDefault(metric), Stored: states.Values.Count(s => s == metric))
+                (
+                    metric,
+                    Counted: counters.GetValueOrDefault($"state_{metric}"),
+                    Stored: states.Values.Count(s => s == metric)
+                )
             )
             .Where(row => row.Counted != row.Stored)
             .Select(row => new Violation(

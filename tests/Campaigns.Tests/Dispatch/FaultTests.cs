@@ -278,7 +278,10 @@ public sealed class FaultTests
         Assert.Equal("accepted 3, failed 1", await given.StatesAsync(run));
         Assert.Equal(3, sms.Ledger.Count);
         Assert.Equal(3, await given.AskAsync<int>("SELECT sum(contacts)::int FROM contact"));
-        Assert.Equal(1, await given.AskAsync<int>("SELECT sum(n)::int FROM report_delta WHERE metric = 'failed'"));
+        Assert.Equal(
+            1,
+            await given.AskAsync<int>("SELECT sum(n)::int FROM report_delta WHERE metric = 'state_failed'")
+        );
         Assert.Equal(4, await given.AskAsync<int>("SELECT sum(n)::int FROM report_delta WHERE metric = 'attempted'"));
     }
 

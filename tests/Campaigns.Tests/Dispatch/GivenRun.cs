@@ -1,3 +1,4 @@
+using System.Data;
 using System.Text.Json;
 using Campaigns.Calendar;
 using Campaigns.Channels;
@@ -294,11 +295,31 @@ internal sealed class GivenRun : IAsyncDisposable
         return await connection.QuerySingleAsync<T>(sql, parameters);
     }
 
-    /// <summary>The run's touches by state, as <c>accepted 9, suppressed(opted_out) 1</c>.</summary>
+    /// <summary>The run's touches by state, as <c>accepted 9, suppressed(opted_out) 1</c>. The counters must say the same.
+    /// </summary>
     internal async Task<string> StatesAsync(int run)
     {
         await using var connection = await DataSource.OpenConnectionAsync();
+        await using var snapshot = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead);
         var counts = await TouchStates.CountAsync(connection, run);
+        var counted = await connection.QueryAsync<(string State, long Count)>(
+            """
+            SELECT substr(metric, 7), sum(n)::bigint
+            FROM (SELECT run_key, metric, n FROM report_delta UNION ALL SELECT run_key, metric, n FROM report_cell) c
+            WHERE run_key = @run AND starts_with(metric, 'state_')
+            GROUP BY 1
+            HAVING sum(n) <> 0
+            """,
+            new { run }
+        );
+        Assert.Equal(
+            counts
+                .Where(one => one.State != "planned")
+                .GroupBy(one => one.State)
+                .Select(state => (state.Key, state.Sum(one => one.Count)))
+                .Order(),
+            counted.Order()
+        );
         return string.Join(
             ", ",
             counts.Select(count =>

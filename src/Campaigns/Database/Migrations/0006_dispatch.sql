@@ -4,6 +4,7 @@ CREATE TABLE chunk (
     run_key integer NOT NULL,
     chunk integer NOT NULL,
     wave integer NOT NULL,
+    planned_wave integer,                 -- of its decisions, where that is another: of rolls and fallbacks
     step smallint NOT NULL DEFAULT 1,
     channel smallint NOT NULL,
     variant smallint NOT NULL,

@@ -5,6 +5,7 @@ CREATE TABLE receipt (
     chunk integer NOT NULL,
     request integer NOT NULL,
     state smallint NOT NULL CHECK (state IN (3, 4)), -- 3 failed, 4 delivered
+    answer smallint NOT NULL,             -- what the gateway had said of the attempt: SendState
     code text,
     occurred_at timestamptz NOT NULL,
     received_at timestamptz NOT NULL,
@@ -102,7 +103,8 @@ CREATE TABLE counted_run (
     counted_at timestamptz NOT NULL
 );
 
--- Changes to counters, logged with what caused them and folded a moment later.
+-- Changes to counters, logged with what caused them and folded a moment later; a report is both. Channel, variant and wave
+-- are those of the decision.
 CREATE TABLE report_delta (
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     run_key integer NOT NULL,
@@ -128,29 +130,30 @@ CREATE TABLE report_cell (
     n bigint NOT NULL,
     amount numeric NOT NULL,
     PRIMARY KEY (run_key, metric, arm, channel, variant, wave, day)
-);
+) WITH (fillfactor = 70);
 
-CREATE TABLE report_watermark (
-    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
-    computed_through timestamptz NOT NULL
-);
-
--- The state of every touch of a run that is not simply planned. What is said of one attempt is ranked unknown < accepted <
--- failed < delivered, and the highest seen holds; a touch has its last attempt's state, unless an earlier one was
--- delivered. Chunks are numbered upwards as touches move on, so (chunk, request) is the order of attempts. One packed
--- number carries both: chunk, request and code, the codes 0 waiting, 1 attempted, 2 unknown, 3 accepted, 4 failed,
--- 5 delivered, 20 + reason for withheld. Nothing is joined by customer: on tables without statistics yet, that would be
--- planned as a loop in a loop.
-CREATE FUNCTION touch_state(run integer, customer bigint DEFAULT NULL)
-RETURNS TABLE (customer_key bigint, state text, reason smallint)
+-- Every touch of a run, or of these customers, that is not simply planned: its state, and when it was first attempted,
+-- known to be taken by a provider, and delivered. What is said of one attempt is ranked unknown < accepted < failed <
+-- delivered, and the highest seen holds; a touch has its last attempt's state, unless an earlier one was delivered. Chunks
+-- are numbered upwards as touches move on, so (chunk, request) is the order of attempts. One packed number carries both:
+-- chunk, request and code, the codes 0 waiting, 1 attempted, 2 unknown, 3 accepted, 4 failed, 5 delivered, 20 + reason for
+-- withheld. Nothing is joined by customer: on tables without statistics yet, that would be planned as a loop in a loop.
+CREATE FUNCTION touch_state(run integer, customers bigint[] DEFAULT NULL)
+RETURNS TABLE (
+    customer_key bigint, state text, reason smallint, attempted_at timestamptz, accepted_at timestamptz,
+    delivered_at timestamptz
+)
 LANGUAGE sql STABLE AS $$
     WITH entry AS (
         SELECT m.customer_key, a.chunk, a.request,
                CASE m.answer WHEN 1 THEN 3 WHEN 4 THEN 2 WHEN 2 THEN 4 WHEN 3 THEN 4 WHEN 5 THEN 5 ELSE 1
-               END AS code
+               END AS code,
+               a.attempted_at, CASE WHEN m.answer IN (1, 5) THEN o.recorded_at END AS accepted_at,
+               CASE m.answer WHEN 5 THEN o.recorded_at END AS delivered_at
         FROM attempt a
         LEFT JOIN LATERAL (
-            SELECT CASE WHEN cardinality(o.states) = 1
+            SELECT o.recorded_at,
+                   CASE WHEN cardinality(o.states) = 1
                         THEN array_fill(o.states[1], ARRAY[cardinality(a.customer_keys)]) ELSE o.states END AS states
             FROM outcome o
             WHERE o.run_key = a.run_key AND o.chunk = a.chunk AND o.request = a.request
@@ -158,37 +161,49 @@ LANGUAGE sql STABLE AS $$
             LIMIT 1
         ) o ON true
         CROSS JOIN LATERAL unnest(a.customer_keys, o.states) AS m (customer_key, answer)
-        WHERE a.run_key = run AND (customer IS NULL OR customer = ANY (a.customer_keys))
+        WHERE a.run_key = run AND (customers IS NULL OR customers && a.customer_keys)
         UNION ALL
-        SELECT r.customer_key, r.chunk, r.request, r.state + 1
+        SELECT r.customer_key, r.chunk, r.request, r.state + 1, NULL,
+               CASE WHEN r.state = 4 AND r.answer <> 1 THEN r.received_at END,
+               CASE WHEN r.state = 4 THEN r.occurred_at END
         FROM receipt r
-        WHERE r.run_key = run AND (customer IS NULL OR r.customer_key = customer)
+        WHERE r.run_key = run AND (customers IS NULL OR r.customer_key = ANY (customers))
         UNION ALL
-        SELECT m.customer_key, a.chunk, a.request, 20 + m.reason
+        SELECT m.customer_key, a.chunk, a.request, 20 + m.reason, NULL, NULL, NULL
         FROM attempt a
         CROSS JOIN LATERAL unnest(a.withheld_keys, a.withheld_reasons) AS m (customer_key, reason)
-        WHERE a.run_key = run AND m.reason <> 0 AND (customer IS NULL OR customer = ANY (a.withheld_keys))
+        WHERE a.run_key = run AND m.reason <> 0 AND (customers IS NULL OR customers && a.withheld_keys)
         UNION ALL
-        SELECT m.customer_key, c.chunk, 0, 0
+        SELECT m.customer_key, c.chunk, 0, 0, NULL, NULL, NULL
         FROM chunk c
         CROSS JOIN LATERAL unnest(c.members) AS m (customer_key)
-        WHERE c.run_key = run AND c.state = 0 AND (customer IS NULL OR customer = ANY (c.members))
+        WHERE c.run_key = run AND c.state = 0 AND (customers IS NULL OR customers && c.members)
     ), last AS (
         SELECT e.customer_key,
                max((e.chunk::bigint << 32) | (e.request::bigint << 8) | e.code) & 255 AS code,
-               bool_or(e.code = 5) AS delivered,
-               bool_or(e.code BETWEEN 1 AND 5) AS attempted
+               min(e.attempted_at) AS attempted_at, min(e.accepted_at) AS accepted_at,
+               min(e.delivered_at) AS delivered_at
         FROM entry e
-        WHERE customer IS NULL OR e.customer_key = customer
+        WHERE customers IS NULL OR e.customer_key = ANY (customers)
         GROUP BY e.customer_key
     )
     SELECT l.customer_key,
-           CASE WHEN l.delivered THEN 'delivered'
-                WHEN l.code = 0 AND l.attempted THEN 'attempted'
+           CASE WHEN l.delivered_at IS NOT NULL THEN 'delivered'
+                WHEN l.code = 0 AND l.attempted_at IS NOT NULL THEN 'attempted'
                 ELSE CASE l.code WHEN 0 THEN 'planned' WHEN 1 THEN 'attempted' WHEN 2 THEN 'unknown'
                                  WHEN 3 THEN 'accepted' WHEN 4 THEN 'failed' WHEN 28 THEN 'expired'
                                  WHEN 29 THEN 'cancelled' WHEN 30 THEN 'failed' ELSE 'suppressed' END
            END,
-           CASE WHEN l.code > 20 AND NOT l.delivered AND l.code NOT IN (28, 29) THEN (l.code - 20)::smallint END
+           CASE WHEN l.code > 20 AND l.delivered_at IS NULL AND l.code NOT IN (28, 29)
+                THEN (l.code - 20)::smallint END,
+           l.attempted_at, l.accepted_at, l.delivered_at
     FROM last l
+$$;
+
+-- Touches that were delivered although their provider had refused them: whatever is tried again of them, they stay so.
+CREATE FUNCTION delivered_touches(run integer, customers bigint[])
+RETURNS SETOF bigint
+LANGUAGE sql STABLE AS $$
+    SELECT DISTINCT customer_key FROM receipt
+    WHERE run_key = run AND customer_key = ANY (customers) AND state = 4
 $$;
