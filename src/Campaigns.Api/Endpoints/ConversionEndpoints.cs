@@ -61,8 +61,13 @@ internal static class ConversionEndpoints
     internal static void MapConversions(this IEndpointRouteBuilder app) =>
         app.MapPost(
                 "/conversions",
-                async (ConversionsBody body, Actor actor, EventIntake module, CancellationToken cancellationToken) =>
-                    BatchAnswer.Of(await RecordAsync(body, actor, module, cancellationToken)).ToHttp()
+                async (
+                    ConversionsBody body,
+                    Actor actor,
+                    EventIntake module,
+                    SingleEvents singly,
+                    CancellationToken cancellationToken
+                ) => BatchAnswer.Of(await RecordAsync(body, actor, module, singly, cancellationToken)).ToHttp()
             )
             .RequireRole(Role.Backend, Role.Partner)
             .WithTags("Conversions")
@@ -77,22 +82,16 @@ internal static class ConversionEndpoints
         ConversionsBody body,
         Actor actor,
         EventIntake module,
+        SingleEvents singly,
         CancellationToken cancellationToken
-    )
-    {
-        if (actor.PartnerId is { } partner && body.Conversions.Any(item => item.Source != partner))
-        {
-            return new Error(ErrorKind.Forbidden, "forbidden", $"A partner's source is its own id, {partner}.");
-        }
-
-        var entries = body.Conversions.Select(item => item.Entry).ToArray();
-        return EngagementEndpoints.Items(
-            await module.RecordAsync(
+    ) =>
+        actor.PartnerId is { } partner && body.Conversions.Any(item => item.Source != partner)
+            ? new Error(ErrorKind.Forbidden, "forbidden", $"A partner's source is its own id, {partner}.")
+            : await EventEndpoints.RecordAsync(
                 actor,
-                entries,
-                (connection, batch, now) => Conversions.CountAsync(connection, batch.Stored, now, cancellationToken),
+                [.. body.Conversions.Select(item => item.Entry)],
+                module,
+                singly,
                 cancellationToken
-            )
-        );
-    }
+            );
 }

@@ -44,17 +44,18 @@ internal static class EventEndpoints
     {
         app.MapPost(
                 "/events",
-                async (EventsBody body, Actor actor, EventIntake module, CancellationToken cancellationToken) =>
+                async (
+                    EventsBody body,
+                    Actor actor,
+                    EventIntake module,
+                    SingleEvents singly,
+                    CancellationToken cancellationToken
+                ) =>
                 {
                     var entries = body.Events.Select(item => item.Entry).ToArray();
-                    var result = await module.RecordAsync(
-                        actor,
-                        entries,
-                        (connection, batch, now) =>
-                            Conversions.CountAsync(connection, batch.Stored, now, cancellationToken),
-                        cancellationToken
-                    );
-                    return BatchAnswer.Of(Items(result)).ToHttp();
+                    return BatchAnswer
+                        .Of(await RecordAsync(actor, entries, module, singly, cancellationToken))
+                        .ToHttp();
                 }
             )
             .RequireRole(Role.Backend)
@@ -67,6 +68,26 @@ internal static class EventEndpoints
             );
     }
 
-    private static Result<IReadOnlyList<BatchItem>> Items(Result<EventBatch> result) =>
-        result.TryGet(out var batch, out var error) ? batch.Items.ToArray() : error;
+    /// <summary>A batch is a transaction of its own; one alone shares it with those of other callers.</summary>
+    internal static async Task<Result<IReadOnlyList<BatchItem>>> RecordAsync(
+        Actor actor,
+        EventEntry[] entries,
+        EventIntake module,
+        SingleEvents singly,
+        CancellationToken cancellationToken
+    )
+    {
+        if (entries is [var only])
+        {
+            return (await singly.RecordAsync(actor, only)).Map(item => (IReadOnlyList<BatchItem>)[item]);
+        }
+
+        var recorded = await module.RecordAsync(
+            actor,
+            entries,
+            (connection, batch, now) => Conversions.CountAsync(connection, batch.Stored, now, cancellationToken),
+            cancellationToken
+        );
+        return EngagementEndpoints.Items(recorded);
+    }
 }

@@ -8,7 +8,12 @@ public static class OutcomesModule
 {
     /// <summary>Needs an <c>NpgsqlDataSource</c> and the customers.</summary>
     public static IServiceCollection AddOutcomes(this IServiceCollection services) =>
-        services.AddSingleton<EarlyEvents>().AddSingleton<Fold>().AddSingleton<Engagements>().AddSingleton<Inboxes>();
+        services
+            .AddSingleton<EarlyEvents>()
+            .AddSingleton<Fold>()
+            .AddSingleton<Engagements>()
+            .AddSingleton<Inboxes>()
+            .AddSingleton<SingleEvents>();
 
     /// <summary>Folds counters every second; on workers only.</summary>
     public static IServiceCollection AddOutcomesWorker(this IServiceCollection services) =>

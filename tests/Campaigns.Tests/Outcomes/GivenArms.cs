@@ -96,6 +96,12 @@ internal sealed class GivenArms : IAsyncDisposable
         await connection.ExecuteAsync(sql);
     }
 
+    public async Task<T> AskAsync<T>(string sql)
+    {
+        await using var connection = await DataSource.OpenConnectionAsync();
+        return await connection.QuerySingleAsync<T>(sql);
+    }
+
     private async Task RunAsync(int treated, int heldOut, int suppressed, int heldOutGlobal, bool everyTime)
     {
         await using var connection = await DataSource.OpenConnectionAsync();

@@ -1,0 +1,148 @@
+using System.Threading.Channels;
+using Campaigns.Access;
+using Campaigns.Customers;
+using Campaigns.Database;
+using Campaigns.Results;
+
+namespace Campaigns.Outcomes;
+
+/// <summary>Takes in events that come one by one from many callers, and commits together what waits at the same moment. Each
+/// caller is answered after the commit, with what became of its own event.</summary>
+/// <remarks>Nobody waits for others to come: a lane takes what is there. A commit of many costs little more than
+/// one of one, so the more callers, the less each costs. It leaves one audit row for all events of a caller in it.</remarks>
+public sealed class SingleEvents(EventIntake events, TimeProvider time)
+{
+    /// <summary>As many events as are committed together.</summary>
+    public const int MostTogether = 500;
+
+    // While one lane waits for the disk, the other uses the processor; more would only wait for each other's customers.
+    private const int Lanes = 2;
+    internal const int MostWaiting = 10 * MostTogether;
+
+    // A restart of the database takes as long; callers wait no longer than that.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan AgainAfter = TimeSpan.FromMilliseconds(50);
+
+    private static readonly Error Full = new(
+        ErrorKind.Unavailable,
+        "too-many-waiting",
+        "More events come in than can be stored: wait, or send them as batches."
+    )
+    {
+        RetryAfter = TimeSpan.FromSeconds(1),
+    };
+
+    private readonly Channel<Waiting> _waiting = Channel.CreateBounded<Waiting>(MostWaiting);
+    private volatile int _lanes;
+
+    /// <summary>Stores one event as <see cref="EventIntake"/> does, and counts it where it is a conversion. A failure of the
+    /// database that passes is waited for, and the event given again: <c>unchanged</c> may then mean that the commit before
+    /// the failure had stored it.</summary>
+    /// <returns>Its own error where it is refused; <c>too-many-waiting</c> where it was not taken at all.</returns>
+    public Task<Result<BatchItem>> RecordAsync(Actor actor, EventEntry entry)
+    {
+        var waiting = new Waiting(actor, entry, time.GetTimestamp());
+        if (!_waiting.Writer.TryWrite(waiting))
+        {
+            return Task.FromResult<Result<BatchItem>>(Full);
+        }
+
+        Wake();
+        return waiting.Answer.Task;
+    }
+
+    /// <summary>Another lane, where there may be one more. Those at work look again before they end.</summary>
+    private void Wake()
+    {
+        for (var lanes = _lanes; lanes < Lanes; lanes = _lanes)
+        {
+            if (Interlocked.CompareExchange(ref _lanes, lanes + 1, lanes) == lanes)
+            {
+                _ = Task.Run(DrainAsync);
+                return;
+            }
+        }
+    }
+
+    private async Task DrainAsync()
+    {
+        var group = new List<Waiting>(MostTogether);
+        while (Take(group))
+        {
+            foreach (var same in group.GroupBy(one => one.Actor))
+            {
+                await CommitAsync([.. same]);
+            }
+
+            group.Clear();
+        }
+
+        Interlocked.Decrement(ref _lanes);
+        // Who came between the last look and now has found no free lane.
+        if (_waiting.Reader.TryPeek(out _))
+        {
+            Wake();
+        }
+    }
+
+    private bool Take(List<Waiting> group)
+    {
+        while (group.Count < MostTogether && _waiting.Reader.TryRead(out var one))
+        {
+            group.Add(one);
+        }
+
+        return group.Count > 0;
+    }
+
+    /// <summary>Together; and where that fails for good, by halves, so that only what cannot be stored fails.</summary>
+    private async Task CommitAsync(Waiting[] group)
+    {
+        try
+        {
+            var items = await TryAsync(group);
+            for (var i = 0; i < group.Length; i++)
+            {
+                group[i].Answer.TrySetResult(items[i] with { Index = 0 });
+            }
+        }
+        catch (Exception failure) when (group.Length > 1 && !Transient.Is(failure))
+        {
+            await CommitAsync(group[..(group.Length / 2)]);
+            await CommitAsync(group[(group.Length / 2)..]);
+        }
+        catch (Exception failure)
+        {
+            Array.ForEach(group, one => one.Answer.TrySetException(failure));
+        }
+    }
+
+    private async Task<IReadOnlyList<BatchItem>> TryAsync(Waiting[] group)
+    {
+        while (true)
+        {
+            try
+            {
+                var recorded = await events.RecordAsync(
+                    group[0].Actor,
+                    [.. group.Select(one => one.Entry)],
+                    (connection, batch, now) =>
+                        Conversions.CountAsync(connection, batch.Stored, now, CancellationToken.None),
+                    CancellationToken.None
+                );
+                return recorded.Value.Items;
+            }
+            catch (Exception failure) when (Transient.Is(failure) && time.GetElapsedTime(group[0].Since) < Patience)
+            {
+                await Task.Delay(AgainAfter, time);
+            }
+        }
+    }
+
+    private sealed record Waiting(Actor Actor, EventEntry Entry, long Since)
+    {
+        // Callers go on elsewhere: the lane has others to commit.
+        public TaskCompletionSource<Result<BatchItem>> Answer { get; } =
+            new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}
