@@ -67,11 +67,16 @@ public sealed class ChannelStates
                 CROSS JOIN business_clock b
                 LEFT JOIN channel_state s USING (channel)
                 LEFT JOIN (
-                    SELECT c.channel, sum(c.touches) AS waiting, min(greatest(c.due_at, w.opens_at)) AS due_at
+                    SELECT c.channel, sum(c.touches - coalesce(a.handled, 0)) AS waiting, min(greatest(c.due_at, w.opens_at)) AS due_at
                     FROM chunk c
                     JOIN wave w USING (run_key, wave)
                     JOIN run r USING (run_key)
                     JOIN campaign p USING (campaign_key)
+                    LEFT JOIN LATERAL (
+                        SELECT sum(cardinality(a.customer_keys) + coalesce(cardinality(a.withheld_keys), 0)) AS handled
+                        FROM attempt a
+                        WHERE c.requests > 0 AND a.run_key = c.run_key AND a.chunk = c.chunk
+                    ) a ON true
                     WHERE c.state = 0 AND r.state = 'planned' AND p.state = 'running'
                     GROUP BY c.channel
                 ) q USING (channel)
