@@ -1,3 +1,4 @@
+using System.Data;
 using Campaigns.Channels;
 using Campaigns.Dispatch;
 using Campaigns.Jobs;
@@ -10,11 +11,14 @@ namespace Campaigns.Benchmarks;
 /// <summary><c>dispatch.noop</c>: the production path with two lanes (claim, decrypt, render, consent, caps and priority
 /// read, attempts, outcomes) into a gateway that answers at once; against two sessions that insert the same attempts and
 /// outcomes as bare rows, one a touch, in the same order, 1,000 a transaction. <c>dispatch.noop.arrays</c>: the same against
-/// bare inserts of the very rows that are written, an array a request.</summary>
+/// bare inserts of the very rows that are written, an array a request. <c>dispatch.snapshot</c>: the first again while a
+/// report holds a snapshot for a minute, against itself without.</summary>
 internal static class DispatchBenchmark
 {
     private const int Lanes = 2;
     private const int ATransaction = 1_000;
+
+    private static readonly TimeSpan Held = TimeSpan.FromMinutes(1);
 
     public static async Task RunAsync(Options options)
     {
@@ -37,15 +41,7 @@ internal static class DispatchBenchmark
         var (values, rowFloors, arrayFloors) = (new List<double>(), new List<double>(), new List<double>());
         for (var turn = 0; turn <= options.Turns; turn++)
         {
-            await bench.ExecuteAsync(
-                "UPDATE contact SET last_day = 0, contacts = 0, sms_contacts = 0, last_contact_at = NULL"
-            );
-            await bench.ExecuteAsync("VACUUM ANALYZE contact");
-            var run = await DispatchBank.PlanAsync(bench, customers, priority: 5);
-            gateway.Forget();
-            await bench.ExecuteAsync("CHECKPOINT");
-            var value = await Bench.TimeAsync(() => DispatchAsync(bench, run));
-            await CheckAsync(bench, gateway, run, customers);
+            var (run, value) = await TurnAsync(bench, gateway, customers);
             if (turn == 0)
             {
                 await DescribeAsync(bench, customers);
@@ -70,6 +66,38 @@ internal static class DispatchBenchmark
 
         Print("dispatch.noop", customers, values, rowFloors);
         Print("dispatch.noop.arrays", customers, values, arrayFloors);
+        Print("dispatch.snapshot", customers, await UnderSnapshotAsync(bench, gateway, customers), values);
+    }
+
+    /// <summary>Seconds of each turn while one transaction holds its snapshot, for a minute of dispatching and more: nothing
+    /// that dispatch leaves behind can be cleaned up meanwhile.</summary>
+    private static async Task<List<double>> UnderSnapshotAsync(Bench bench, LedgerGateway gateway, int customers)
+    {
+        await using var report = await bench.DataSource.OpenConnectionAsync();
+        await report.ExecuteAsync("SET idle_in_transaction_session_timeout = 0");
+        await using var snapshot = await report.BeginTransactionAsync(IsolationLevel.RepeatableRead);
+        await report.ExecuteScalarAsync<long>("SELECT count(*) FROM contact WHERE last_day > 0");
+        var values = new List<double>();
+        while (values.Sum() < Held.TotalSeconds)
+        {
+            values.Add((await TurnAsync(bench, gateway, customers)).Seconds);
+        }
+
+        return values;
+    }
+
+    private static async Task<(int Run, double Seconds)> TurnAsync(Bench bench, LedgerGateway gateway, int customers)
+    {
+        await bench.ExecuteAsync(
+            "UPDATE contact SET last_day = 0, contacts = 0, sms_contacts = 0, last_contact_at = NULL"
+        );
+        await bench.ExecuteAsync("VACUUM ANALYZE contact");
+        var run = await DispatchBank.PlanAsync(bench, customers, priority: 5);
+        gateway.Forget();
+        await bench.ExecuteAsync("CHECKPOINT");
+        var seconds = await Bench.TimeAsync(() => DispatchAsync(bench, run));
+        await CheckAsync(bench, gateway, run, customers);
+        return (run, seconds);
     }
 
     private static void Print(string name, int touches, List<double> values, List<double> floors)

@@ -14,11 +14,12 @@ internal sealed class ChunkEnd(NpgsqlDataSource dataSource)
     {
         await using var connection = await dataSource.OpenConnectionAsync();
         return await connection.ExecuteAsync(
-                """
+                $"""
                 UPDATE chunk
                 SET state = 1, leased_by = NULL, leased_until = NULL,
                     finished_at = (SELECT clock_timestamp() + clock_offset FROM business_clock)
                 WHERE run_key = @RunKey AND chunk = @Number AND token = @Token AND state = 0
+                  AND {ChunkQueue.NotWaitedFor}
                   AND NOT EXISTS (
                       SELECT
                       FROM attempt a

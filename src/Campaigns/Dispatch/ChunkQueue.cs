@@ -9,15 +9,22 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
 {
     private const int ChunkNumbers = 0x43484B4E; // "CHKN", an advisory lock's first half
 
+    /// <summary>SQL, always true: whoever writes this does not wait until it is on disk. What a crash of PostgreSQL forgets
+    /// of a claim or an end is a chunk that is free again: its attempts are on disk, and its next token is another.</summary>
+    internal const string NotWaitedFor = "(SELECT set_config('synchronous_commit', 'off', true)) = 'off'";
+
+    // At random: after a crash a claim that was forgotten must not have the token of the next.
+    private const string NewToken = "floor(random() * 4611686018427387904)::bigint";
+
     /// <summary>Takes the next due chunk of the wave, if there is one that may be worked now.</summary>
     internal async Task<Chunk?> ClaimAsync(int runKey, int wave, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         return await connection.QuerySingleOrDefaultAsync<Chunk>(
             new CommandDefinition(
-                """
+                $"""
                 UPDATE chunk c
-                SET token = c.token + 1, leased_by = @Node, leased_until = clock_timestamp() + @Lease
+                SET token = {NewToken}, leased_by = @Node, leased_until = clock_timestamp() + @Lease
                 FROM (
                     SELECT q.chunk, (SELECT clock_timestamp() + clock_offset FROM business_clock) AS now
                     FROM chunk q
@@ -44,7 +51,7 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
                     LIMIT 1
                     FOR UPDATE OF q SKIP LOCKED
                 ) next
-                WHERE c.run_key = @runKey AND c.chunk = next.chunk
+                WHERE c.run_key = @runKey AND c.chunk = next.chunk AND {NotWaitedFor}
                 RETURNING c.run_key, c.chunk AS number, c.wave, c.step, c.channel, c.variant, c.low_key, c.high_key,
                           c.members, c.try, c.fresh, c.token, c.requests, next.now AS claimed_at,
                           coalesce(c.planned_wave, c.wave) AS planned_wave,

@@ -16,7 +16,7 @@ CREATE TABLE chunk (
     fresh boolean NOT NULL DEFAULT true,  -- none of its touches has been attempted before
     due_at timestamptz NOT NULL,
     state smallint NOT NULL DEFAULT 0,    -- 0 waiting, 1 done, 2 cancelled, 3 expired
-    token bigint NOT NULL DEFAULT 0,      -- grows with every claim
+    token bigint NOT NULL DEFAULT 0,      -- of the last claim
     leased_by text,
     leased_until timestamptz,             -- real time
     requests integer NOT NULL DEFAULT 0,
