@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Campaigns.Channels;
 using Campaigns.Customers;
+using Campaigns.Dispatch;
+using Campaigns.Jobs;
 using Campaigns.Json;
 using Campaigns.Lifecycle;
 using Campaigns.Planning;
@@ -108,6 +110,18 @@ internal static class DispatchBank
             }
         );
         return run;
+    }
+
+    /// <summary>Works the run's only wave, in so many lanes.</summary>
+    public static Task DispatchAsync(Bench bench, int run, int lanes)
+    {
+        var dispatcher = bench.Services.GetRequiredService<WaveDispatcher>();
+        return Task.WhenAll(
+            Enumerable
+                .Range(1, lanes)
+                .Select(lane => new Job($"bench:{run}:{lane}", JobKind.DispatchWave, $"{run}:1:{lane}", "bench"))
+                .Select(job => Task.Run(() => dispatcher.RunAsync(job, CancellationToken.None)))
+        );
     }
 
     private static RunPlan Plan(int priority) =>

@@ -1,7 +1,6 @@
 using System.Data;
 using Campaigns.Channels;
 using Campaigns.Dispatch;
-using Campaigns.Jobs;
 using Dapper;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
@@ -64,9 +63,17 @@ internal static class DispatchBenchmark
             }
         }
 
-        Print("dispatch.noop", customers, values, rowFloors);
-        Print("dispatch.noop.arrays", customers, values, arrayFloors);
-        Print("dispatch.snapshot", customers, await UnderSnapshotAsync(bench, gateway, customers), values);
+        Figure.OfSeconds("dispatch.noop", "touches/s", customers, values, rowFloors).Print();
+        Figure.OfSeconds("dispatch.noop.arrays", "touches/s", customers, values, arrayFloors).Print();
+        Figure
+            .OfSeconds(
+                "dispatch.snapshot",
+                "touches/s",
+                customers,
+                await UnderSnapshotAsync(bench, gateway, customers),
+                values
+            )
+            .Print();
     }
 
     /// <summary>Seconds of each turn while one transaction holds its snapshot, for a minute of dispatching and more: nothing
@@ -95,26 +102,9 @@ internal static class DispatchBenchmark
         var run = await DispatchBank.PlanAsync(bench, customers, priority: 5);
         gateway.Forget();
         await bench.ExecuteAsync("CHECKPOINT");
-        var seconds = await Bench.TimeAsync(() => DispatchAsync(bench, run));
+        var seconds = await Bench.TimeAsync(() => DispatchBank.DispatchAsync(bench, run, Lanes));
         await CheckAsync(bench, gateway, run, customers);
         return (run, seconds);
-    }
-
-    private static void Print(string name, int touches, List<double> values, List<double> floors)
-    {
-        var (ours, floor) = (touches / Figure.Median(values), touches / Figure.Median(floors));
-        new Figure(name, Math.Round(ours), "touches/s", Math.Round(floor), Math.Round(ours / floor, 3)).Print();
-    }
-
-    private static Task DispatchAsync(Bench bench, int run)
-    {
-        var dispatcher = bench.Services.GetRequiredService<WaveDispatcher>();
-        return Task.WhenAll(
-            Enumerable
-                .Range(1, Lanes)
-                .Select(lane => new Job($"bench:{run}:{lane}", JobKind.DispatchWave, $"{run}:1:{lane}", "bench"))
-                .Select(job => Task.Run(() => dispatcher.RunAsync(job, CancellationToken.None)))
-        );
     }
 
     /// <summary>Ledger and SQL must agree to the touch.</summary>

@@ -48,8 +48,8 @@ internal static class PlanBenchmark
         }
 
         var name = $"plan.{customers / 1_000_000}m";
-        Print(name, ledger!.Audience, values, floors);
-        Print($"{name}.pk", ledger.Audience, values, keyFloors);
+        Figure.OfSeconds(name, "decisions/s", ledger!.Audience, values, floors).Print();
+        Figure.OfSeconds($"{name}.pk", "decisions/s", ledger.Audience, values, keyFloors).Print();
         await PrintJobsAsync(bench, ledger.Touches / Figure.Median(values));
     }
 
@@ -78,12 +78,6 @@ internal static class PlanBenchmark
             Math.Round(jobs),
             Math.Round(touches / jobs, 1)
         ).Print();
-    }
-
-    private static void Print(string name, long decisions, List<double> values, List<double> floors)
-    {
-        var (ours, floor) = (decisions / Figure.Median(values), decisions / Figure.Median(floors));
-        new Figure(name, Math.Round(ours), "decisions/s", Math.Round(floor), Math.Round(ours / floor, 3)).Print();
     }
 
     private static async Task<int> PlanAsync(Bench bench)

@@ -6,6 +6,7 @@ var suites = new Dictionary<string, Func<Options, Task>>(StringComparer.Ordinal)
     ["plan"] = PlanBenchmark.RunAsync,
     ["segment"] = SegmentBenchmark.RunAsync,
     ["dispatch"] = DispatchBenchmark.RunAsync,
+    ["dispatch-http"] = HttpBenchmark.RunAsync,
 };
 
 if (args.Length == 0 || !suites.TryGetValue(args[0], out var suite))

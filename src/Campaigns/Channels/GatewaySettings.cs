@@ -32,7 +32,8 @@ public sealed class GatewaySettings
     /// <summary>Calls to the provider a second, by all nodes together; may be a fraction (one a minute is 0.0167).</summary>
     public double RatePerSecond { get; set; } = 10;
 
-    /// <summary>Most calls at once, a node.</summary>
+    /// <summary>Most calls at once of one lane: what is on the wire when a node dies. A node works several lanes; how much the
+    /// provider takes from all of them is <see cref="RatePerSecond"/>.</summary>
     public int Concurrency { get; set; } = 8;
 
     /// <summary>From the first byte sent to the last byte read; a call without its answer by then is unanswered.</summary>
