@@ -10,16 +10,18 @@ internal static class Recount
 
     private const string Bank = "WITH bank AS (SELECT name FROM time_zone WHERE zone = 1), ";
 
-    // Customers are counted by decision, state and days first, and then by metric: fewer rows to sort out.
+    // Customers are counted by decision, state and days first, and then by metric: fewer rows to sort out. The join is outer,
+    // for then it is planned by the number of decisions, which is known; how many touches have moved is not.
     private const string Touches = """
         person AS (
-            SELECT d.channel, d.variant, d.wave, s.state, (s.attempted_at AT TIME ZONE bank.name)::date AS attempted,
-                (s.accepted_at AT TIME ZONE bank.name)::date AS accepted,
-                (s.delivered_at AT TIME ZONE bank.name)::date AS delivered, count(*) AS n
-            FROM touch_state(@runKey) s
-            JOIN decision d ON d.run_key = @runKey AND d.customer_key = s.customer_key AND d.step = 1
-            CROSS JOIN bank
+            SELECT d.channel, d.variant, d.wave, s.state, (s.attempted_at AT TIME ZONE (TABLE bank))::date AS attempted,
+                (s.accepted_at AT TIME ZONE (TABLE bank))::date AS accepted,
+                (s.delivered_at AT TIME ZONE (TABLE bank))::date AS delivered, count(s.customer_key) AS n
+            FROM decision d
+            LEFT JOIN touch_state(@runKey) s ON s.customer_key = d.customer_key
+            WHERE d.run_key = @runKey AND d.step = 1
             GROUP BY 1, 2, 3, 4, 5, 6, 7
+            HAVING count(s.customer_key) > 0
         )
         SELECT m.metric, 0::smallint AS arm, p.channel, p.variant, p.wave, m.day, sum(p.n)::bigint AS n,
             0::numeric AS amount
@@ -34,7 +36,7 @@ internal static class Recount
 
     // By the wave that was planned, which the chunk knows.
     private const string Requests = """
-        SELECT t.metric, 0::smallint, w.channel, t.variant, w.wave, (t.at AT TIME ZONE bank.name)::date,
+        SELECT t.metric, 0::smallint, w.channel, t.variant, w.wave, (t.at AT TIME ZONE (TABLE bank))::date,
             sum(t.n)::bigint, 0::numeric
         FROM (
             SELECT 'attempts' AS metric, a.chunk, a.variant, a.attempted_at AS at, cardinality(a.customer_keys) AS n
@@ -65,45 +67,41 @@ internal static class Recount
         ) t
         JOIN chunk c ON c.run_key = @runKey AND c.chunk = t.chunk
         JOIN wave w ON w.run_key = @runKey AND w.wave = coalesce(c.planned_wave, c.wave)
-        CROSS JOIN bank
         GROUP BY 1, 3, 4, 5, 6
         """;
 
     private const string Engagements = """
-        SELECT m.metric, 0::smallint, coalesce(d.channel, 0::smallint), coalesce(d.variant, 0::smallint),
-            coalesce(d.wave, 0), (e.occurred_at AT TIME ZONE bank.name)::date, sum(m.n)::bigint, 0::numeric
+        SELECT e.metric, 0::smallint, coalesce(d.channel, 0::smallint), coalesce(d.variant, 0::smallint),
+            coalesce(d.wave, 0), (e.at AT TIME ZONE (TABLE bank))::date, count(*), 0::numeric
         FROM (
-            SELECT *, row_number() OVER (
-                PARTITION BY customer_key, kind ORDER BY occurred_at, event_source, event_id
-            ) = 1 AS first
+            SELECT kind AS metric, customer_key, occurred_at AS at
             FROM engagement
             WHERE run_key = @runKey
+            UNION ALL
+            SELECT kind || '_customers', customer_key, min(occurred_at)
+            FROM engagement
+            WHERE run_key = @runKey
+            GROUP BY kind, customer_key
         ) e
         JOIN decision d ON d.run_key = @runKey AND d.customer_key = e.customer_key AND d.step = 1
-        CROSS JOIN bank
-        CROSS JOIN LATERAL (VALUES (e.kind, 1), (e.kind || '_customers', e.first::int)) AS m (metric, n)
         GROUP BY 1, 3, 4, 5, 6
-        HAVING sum(m.n) <> 0
         """;
 
     // Conversions' amount is their value; converted's amount the sum of squares of the value per customer.
     private const string Conversions = """
-        SELECT m.metric, c.arm, coalesce(d.channel, 0::smallint), coalesce(d.variant, 0::smallint),
-            coalesce(d.wave, 0), (c.occurred_at AT TIME ZONE bank.name)::date, sum(m.n)::bigint, sum(m.amount)
+        SELECT c.metric, c.arm, coalesce(d.channel, 0::smallint), coalesce(d.variant, 0::smallint),
+            coalesce(d.wave, 0), (c.at AT TIME ZONE (TABLE bank))::date, count(*), sum(c.amount)
         FROM (
-            SELECT *,
-                row_number() OVER person = 1 AS first,
-                sum(coalesce(amount, 0)) OVER (PARTITION BY customer_key) AS value
+            SELECT 'conversions' AS metric, customer_key, arm, occurred_at AS at, coalesce(amount, 0) AS amount
             FROM conversion
             WHERE run_key = @runKey AND counted
-            WINDOW person AS (PARTITION BY customer_key ORDER BY occurred_at, event_source, event_id)
+            UNION ALL
+            SELECT 'converted', customer_key, arm, min(occurred_at), coalesce(sum(amount), 0) * coalesce(sum(amount), 0)
+            FROM conversion
+            WHERE run_key = @runKey AND counted
+            GROUP BY customer_key, arm
         ) c
         JOIN decision d ON d.run_key = @runKey AND d.customer_key = c.customer_key AND d.step = 1
-        CROSS JOIN bank
-        CROSS JOIN LATERAL (VALUES
-            ('conversions', 1, coalesce(c.amount, 0)), ('converted', c.first::int, c.first::int * c.value * c.value)
-        ) AS m (metric, n, amount)
         GROUP BY 1, 2, 3, 4, 5, 6
-        HAVING sum(m.n) <> 0 OR sum(m.amount) <> 0
         """;
 }
