@@ -1,9 +1,13 @@
 using System.Diagnostics;
+using System.Net.Http.Headers;
 using System.Security.Cryptography;
+using Campaigns.Access;
 using Campaigns.Api.Hosting;
 using Campaigns.Embedded;
 using Dapper;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -26,10 +30,12 @@ internal sealed class Bench : IAsyncDisposable
     /// <summary>Starts a fresh PostgreSQL with the durable settings, printed, and a node of the role.</summary>
     /// <param name="settings">Further configuration.</param>
     /// <param name="configure">Further services.</param>
+    /// <param name="map">Further endpoints.</param>
     public static async Task<Bench> StartAsync(
         string role,
         IReadOnlyDictionary<string, string?>? settings = null,
-        Action<IServiceCollection>? configure = null
+        Action<IServiceCollection>? configure = null,
+        Action<WebApplication>? map = null
     )
     {
         var folder = EmbeddedPostgres.DefaultDirectory($"bench-{Environment.ProcessId}");
@@ -54,6 +60,7 @@ internal sealed class Bench : IAsyncDisposable
         configure?.Invoke(builder.Services);
         var app = builder.Build();
         app.MapCampaigns();
+        map?.Invoke(app);
         await app.StartAsync();
         var bench = new Bench(server, app);
         await bench.PrintSettingsAsync();
@@ -65,6 +72,27 @@ internal sealed class Bench : IAsyncDisposable
         await using var connection = await DataSource.OpenConnectionAsync();
         // Dapper takes a lone word for a procedure.
         await connection.ExecuteAsync(sql, commandTimeout: 0, commandType: System.Data.CommandType.Text);
+    }
+
+    /// <summary>Somebody with a key of this role, over HTTP.</summary>
+    public async Task<HttpClient> ClientAsync(Role role)
+    {
+        var request = new ApiKeyRequest { Name = "bench", Role = role };
+        var key = await Services.GetRequiredService<ApiKeys>().CreateAsync(Actor.Service, request, default);
+        var addresses = Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
+        var client = new HttpClient { BaseAddress = new Uri(addresses.First()) };
+        client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key.Value.Secret);
+        return client;
+    }
+
+    /// <summary>Kills PostgreSQL: one process that dies by a signal takes all others with it, and what was not written to
+    /// the log is gone. It starts again by itself.</summary>
+    public async Task KillAsync()
+    {
+        await using var connection = new NpgsqlConnection($"{_server.ConnectionString};Pooling=false");
+        await connection.OpenAsync();
+        using var backend = Process.GetProcessById(await connection.QuerySingleAsync<int>("SELECT pg_backend_pid()"));
+        backend.Kill();
     }
 
     /// <summary>Seconds.</summary>

@@ -7,6 +7,8 @@ var suites = new Dictionary<string, Func<Options, Task>>(StringComparer.Ordinal)
     ["segment"] = SegmentBenchmark.RunAsync,
     ["dispatch"] = DispatchBenchmark.RunAsync,
     ["dispatch-http"] = HttpBenchmark.RunAsync,
+    ["report"] = ReportBenchmark.RunAsync,
+    ["ingest"] = IngestBenchmark.RunAsync,
 };
 
 if (args.Length == 0 || !suites.TryGetValue(args[0], out var suite))

@@ -168,7 +168,8 @@ public sealed partial class EventIntake(NpgsqlDataSource dataSource)
     private static Error TooManyNames(string path) =>
         Error.Invalid("too-many-names", path, $"At most {NameKeys.MostNames} different ones can be told apart.");
 
-    private static BatchItem Check(EventEntry entry, int index, DateTimeOffset now)
+    /// <summary>What can be said of an entry without the database; <c>unchanged</c> where nothing is wrong.</summary>
+    internal static BatchItem Check(EventEntry entry, int index, DateTimeOffset now)
     {
         var error = Faults(entry).ToArray() is { Length: > 0 } faults
             ? Error.Validation(faults)
