@@ -51,10 +51,7 @@ public sealed class BankSmsWireTests : IAsyncLifetime
         await using var host = await HostAsync();
 
         await EndsAsync(run, "delivered 19, failed 1");
-        Assert.Equal(
-            "accepted 20, attempted 20, delivered 19",
-            await ReceiptTests.CountersAsync(_given, run)
-        );
+        Assert.Equal("accepted 20, attempted 20, delivered 19", await ReceiptTests.CountersAsync(_given, run));
         Assert.Contains(
             "【示例银行】你好name 3 拒收请回复R",
             (await _simulator.LedgerAsync()).Select(entry => entry.Content)

@@ -1,0 +1,76 @@
+using Campaigns.Faults.Running;
+
+namespace Campaigns.Faults.Scenarios;
+
+/// <summary>A channel's rate, kept by three nodes of which one is killed.</summary>
+internal static class Paces
+{
+    private const int Nodes = 3;
+
+    /// <summary>Seconds that the whole audience takes at the rate.</summary>
+    private const int Length = 45;
+    private const int MostCalls = 500;
+    private static readonly TimeSpan Recovery = TimeSpan.FromSeconds(15);
+
+    public static Scenario Kept { get; } = new("rate", "three nodes keep a channel's rate, one is killed", KeepAsync);
+
+    private static async Task KeepAsync(Play play)
+    {
+        var scene = play.Scene;
+        var audience = await scene.AskAsync<int>("SELECT count(*)::int FROM customer");
+        var rate = Math.Min(MostCalls, audience / Length);
+        await scene.BehaveAsync();
+        await scene.StartAsync(
+            Nodes,
+            new Dictionary<string, string>
+            {
+                ["Channels:sms:RatePerSecond"] = $"{rate}",
+                ["Channels:sms:MaxBatch"] = "1",
+                ["Channels:sms:Concurrency"] = "16",
+            }
+        );
+        await scene.LaunchAsync(new CampaignSpec("rate") { Audience = audience });
+        await scene.SentAsync(rate * Length / 3);
+        await play.KillAsync(await play.HolderAsync());
+        var killed = DateTimeOffset.UtcNow;
+        await scene.ClosedAsync();
+
+        var calls = (await ProviderView.LedgerAsync(scene.Provider)).Select(line => line.Real).Order().ToList();
+        var most = Most(calls);
+        play.Must(most <= rate, "rate", $"{most} calls in one second, where {rate} are allowed");
+        play.Figure(
+            $"at most {most} calls in any second of {rate}; least of any 10 s: {Least(calls.Where(at => at < killed))} before the kill, {Least(calls.Where(at => at > killed + Recovery))} from 15 s after it"
+        );
+    }
+
+    private static int Most(List<DateTimeOffset> calls)
+    {
+        var (most, from) = (0, 0);
+        for (var to = 0; to < calls.Count; to++)
+        {
+            while (calls[to] - calls[from] >= TimeSpan.FromSeconds(1))
+            {
+                from++;
+            }
+
+            most = Math.Max(most, to - from + 1);
+        }
+
+        return most;
+    }
+
+    /// <summary>Fewest calls in any ten seconds, the first and the last second left out.</summary>
+    private static string Least(IEnumerable<DateTimeOffset> calls)
+    {
+        var all = calls.ToList();
+        var second = TimeSpan.FromSeconds(1);
+        var (begin, end) = all.Count == 0 ? (default, default) : (all[0] + second, all[^1] - (11 * second));
+        var least = int.MaxValue;
+        for (var at = begin; at <= end; at += second / 10)
+        {
+            least = Math.Min(least, all.Count(call => call >= at && call < at + (10 * second)));
+        }
+
+        return least == int.MaxValue ? "too short to say" : $"{least}";
+    }
+}
