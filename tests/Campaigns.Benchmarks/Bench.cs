@@ -27,6 +27,8 @@ internal sealed class Bench : IAsyncDisposable
 
     public NpgsqlDataSource DataSource => Services.GetRequiredService<NpgsqlDataSource>();
 
+    public string ConnectionString => _server.ConnectionString;
+
     /// <summary>Starts a fresh PostgreSQL with the durable settings, printed, and a node of the role.</summary>
     /// <param name="settings">Further configuration.</param>
     /// <param name="configure">Further services.</param>

@@ -74,6 +74,10 @@ internal static class DispatchBenchmark
                 values
             )
             .Print();
+        if (options.Peers)
+        {
+            await PeerBenchmark.RunAsync(bench, customers / Figure.Median(values));
+        }
     }
 
     /// <summary>Seconds of each turn while one transaction holds its snapshot, for a minute of dispatching and more: nothing
