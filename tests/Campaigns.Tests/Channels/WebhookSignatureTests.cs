@@ -21,7 +21,7 @@ public sealed class WebhookSignatureTests
 
         var body = Encoding.UTF8.GetBytes(Of("body"));
         Assert.Equal(Of("signature"), WebhookSignature.Of(Of("secret"), Of("id"), Of("timestamp"), body));
-        Assert.Equal(1, BankSmsCallbacks.ParseReceipts(body, "secret").Value.Items.Count);
+        Assert.Single(BankSmsCallbacks.ParseReceipts(body, "secret").Value.Items);
     }
 
     [Fact]
