@@ -28,7 +28,14 @@ internal static class HttpBenchmark
 
     private static async Task RunAsync(string name, int customers, int batch, int turns)
     {
-        await using var provider = await StartProviderAsync();
+        var ledger = Path.GetTempFileName();
+        await MeasureAsync(name, customers, batch, turns, ledger);
+        File.Delete(ledger);
+    }
+
+    private static async Task MeasureAsync(string name, int customers, int batch, int turns, string ledger)
+    {
+        await using var provider = await StartProviderAsync(ledger);
         await using var bench = await Bench.StartAsync("api", Settings(provider, batch));
         await DispatchBank.FillAsync(bench, customers);
         await bench.ExecuteAsync($"UPDATE template_version SET provider_template = '{Template}'");
@@ -65,9 +72,9 @@ internal static class HttpBenchmark
             ["Channels:sms:MaxBatch"] = $"{batch}",
         };
 
-    private static async Task<WebApplication> StartProviderAsync()
+    private static async Task<WebApplication> StartProviderAsync(string ledger)
     {
-        var app = SimulatorHost.Build(["--urls", "http://127.0.0.1:0", "--ledger", Path.GetTempFileName()]);
+        var app = SimulatorHost.Build(["--urls", "http://127.0.0.1:0", "--ledger", ledger]);
         await app.StartAsync();
         return app;
     }
