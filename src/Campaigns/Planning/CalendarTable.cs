@@ -8,8 +8,8 @@ namespace Campaigns.Planning;
 /// a set of preferred slots: a join costs more a customer than all its gates.</summary>
 internal sealed class CalendarTable
 {
-    private const int Slots = 8;
-    private const int Places = 4;
+    private const int Slots = 8; // sets of preferred slots
+    private const int Places = 4; // by number of the channel
 
     private readonly short[] _open;
     private readonly int[] _waves;
@@ -29,11 +29,12 @@ internal sealed class CalendarTable
 
     /// <summary>SQL of a customer's kind: an index into the arrays of <see cref="Of"/>, for channel 0, which there is not.
     /// </summary>
-    public const string Kind = "32 * k.zone + 4 * k.preferred_slots";
+    public static readonly string Kind = $"{Slots * Places} * k.zone + {Places} * k.preferred_slots";
 
     /// <summary>SQL of the channels that have a legal window for a customer, as a set; empty for whoever has moved to a
     /// zone that had no customer when the run was made.</summary>
-    public const string Open = "coalesce((@open::smallint[])[8 * k.zone + k.preferred_slots + 1], 0::smallint)";
+    public static readonly string Open =
+        $"coalesce((@open::smallint[])[{Slots} * k.zone + k.preferred_slots + 1], 0::smallint)";
 
     /// <summary>SQL of what is known of the first window of a kind on a channel.</summary>
     /// <param name="name"><c>waves</c>, <c>days</c>, <c>months</c> or <c>opens</c>, as in <c>run_calendar</c>.</param>

@@ -18,7 +18,7 @@ internal sealed record FirstWindow(Channel Channel, int Wave, DateTimeOffset Ope
 internal sealed record CalendarRow(short Zone, short Slots, IReadOnlyList<FirstWindow> Windows);
 
 /// <summary>All calendar arithmetic of a run, done once in C# for every zone and set of slots present, so that SQL only
-/// joins a small table. Equal windows of one channel that roll to equal windows are one wave, whatever zone they come from.</summary>
+/// looks them up (<see cref="CalendarTable"/>). Equal windows of one channel that roll to equal windows are one wave, whatever zone they come from.</summary>
 internal sealed class RunCalendar
 {
     private readonly Dictionary<(Channel, LegalWindow, int?), int> _numbers = [];
