@@ -141,13 +141,17 @@ public sealed record ArmResult
     [JsonPropertyName("conversions")]
     public required long Conversions { get; init; }
 
-    /// <summary>Sum of the conversions' amounts.</summary>
+    /// <summary>Sum of the conversions' amounts that are in the goal's currency.</summary>
     [JsonPropertyName("value")]
     public required decimal Value { get; init; }
 
     /// <summary>Converted over customers; null with nobody in the arm.</summary>
     [JsonPropertyName("rate"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? Rate { get; init; }
+
+    /// <summary>Conversions whose amount is in another currency: it is not in the value.</summary>
+    [JsonPropertyName("otherCurrency"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? OtherCurrency { get; init; }
 }
 
 /// <summary>Members of any included segment at the run's instant; members of an excluded one belong to the
@@ -409,7 +413,8 @@ public sealed record CampaignDefinition
     [JsonPropertyName("audience")]
     public required Audience Audience { get; init; }
 
-    /// <summary>What the campaign is for.</summary>
+    /// <summary>What the campaign is for: an event that customers are to have, or a number of theirs that is to
+    /// change.</summary>
     [JsonPropertyName("goal")]
     public required Goal Goal { get; init; }
 
@@ -477,7 +482,8 @@ public sealed record CampaignReport
     [JsonPropertyName("computedThrough")]
     public required DateTimeOffset ComputedThrough { get; init; }
 
-    /// <summary>The event that is a conversion.</summary>
+    /// <summary>What the campaign was for: the event that is a conversion, or the number that was to
+    /// change.</summary>
     [JsonPropertyName("goal")]
     public required ReportGoal Goal { get; init; }
 
@@ -492,6 +498,10 @@ public sealed record CampaignReport
     /// <summary>The treated arm against the holdout, by one rule for both and without attribution.</summary>
     [JsonPropertyName("lift")]
     public required Lift Lift { get; init; }
+
+    /// <summary>Null where the goal is an event.</summary>
+    [JsonPropertyName("change"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public NumberChange? Change { get; init; }
 
     /// <summary>Each variant against the same control arm; p-values adjusted by Holm.</summary>
     [JsonPropertyName("byVariant")]
@@ -562,6 +572,25 @@ public sealed record CampaignSummaryPage
     /// <summary>The cursor of the next page; null on the last.</summary>
     [JsonPropertyName("next"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Next { get; init; }
+}
+
+/// <summary>Customers of an arm who were looked up twice.</summary>
+public sealed record ChangeArm
+{
+    [JsonPropertyName("customers")]
+    public required long Customers { get; init; }
+
+    /// <summary>Without a number at one of the two times.</summary>
+    [JsonPropertyName("withoutValue")]
+    public required long WithoutValue { get; init; }
+
+    /// <summary>Mean before; null with nobody in the arm.</summary>
+    [JsonPropertyName("before"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? Before { get; init; }
+
+    /// <summary>Mean change; null with nobody in the arm.</summary>
+    [JsonPropertyName("change"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? Change { get; init; }
 }
 
 /// <summary>A way to reach a customer. The number is stored; never reuse one.</summary>
@@ -1417,12 +1446,31 @@ public sealed record GlobalHoldoutVersion
     public required DateTimeOffset CreatedAt { get; init; }
 }
 
-/// <summary>What the campaign is for.</summary>
+/// <summary>What the campaign is for: an event that customers are to have, or a number of theirs that is to
+/// change.</summary>
 public sealed record Goal
 {
-    /// <summary>Name of the event that is a conversion.</summary>
-    [JsonPropertyName("event")]
-    public required string Event { get; init; }
+    /// <summary>Name of the event that is a conversion; null where the goal is a field.</summary>
+    [JsonPropertyName("event"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Event { get; init; }
+
+    /// <summary>ISO 4217: the amounts that are added up as the goal's value; an event in another currency counts,
+    /// and its amount does not. Null for Campaigns.Lifecycle.Goal.BankCurrency.</summary>
+    [JsonPropertyName("currency"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Currency { get; init; }
+
+    /// <summary>Only events with all these attributes: texts, numbers and booleans, at most 10.</summary>
+    [JsonPropertyName("where"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyDictionary<string, JsonElement>? Where { get; init; }
+
+    /// <summary>Only events of this amount or more, in the goal's currency.</summary>
+    [JsonPropertyName("atLeast"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public decimal? AtLeast { get; init; }
+
+    /// <summary>A number of the field catalogue, such as assets or log-ins of the month: looked up for both arms
+    /// when the run is planned and again at the window's end. Null where the goal is an event.</summary>
+    [JsonPropertyName("field"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Field { get; init; }
 
     /// <summary>Counted in [start, start + window), start being the opening of the planned send window; at most
     /// 180 days.</summary>
@@ -1871,6 +1919,53 @@ public sealed record NewApiKey
     public required string Secret { get; init; }
 }
 
+/// <summary>How the number that the goal names changed, from before anything was sent to the end of each
+/// customer's window: everyone of both arms, delivered or not. Whoever has no number counts with 0; those whose
+/// sensitive data must not be looked at are in neither arm.</summary>
+public sealed record NumberChange
+{
+    /// <summary>As in the field catalogue.</summary>
+    [JsonPropertyName("field")]
+    public required string Field { get; init; }
+
+    /// <summary>Customers of an arm who were looked up twice.</summary>
+    [JsonPropertyName("treated")]
+    public required ChangeArm Treated { get; init; }
+
+    /// <summary>Customers of an arm who were looked up twice.</summary>
+    [JsonPropertyName("control")]
+    public required ChangeArm Control { get; init; }
+
+    /// <summary>Customers of both arms whose window has not ended yet: they are in neither.</summary>
+    [JsonPropertyName("waiting")]
+    public required long Waiting { get; init; }
+
+    /// <summary>When the last that are in it were looked up.</summary>
+    [JsonPropertyName("measuredAt"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? MeasuredAt { get; init; }
+
+    /// <summary>Change per customer, treated less control (Welch).</summary>
+    [JsonPropertyName("change")]
+    public required Measured Change { get; init; }
+
+    /// <summary>A p-value, or the reason why there is none.</summary>
+    [JsonPropertyName("changePValue")]
+    public required PValue ChangePValue { get; init; }
+
+    /// <summary>The same less what the number before foretells of it (CUPED): narrower, and of the same
+    /// effect.</summary>
+    [JsonPropertyName("cuped")]
+    public required Measured Cuped { get; init; }
+
+    /// <summary>A p-value, or the reason why there is none.</summary>
+    [JsonPropertyName("cupedPValue")]
+    public required PValue CupedPValue { get; init; }
+
+    /// <summary>Each variant against the same control arm.</summary>
+    [JsonPropertyName("byVariant")]
+    public required IReadOnlyList<VariantChange> ByVariant { get; init; }
+}
+
 /// <summary>Long work that its caller may watch.</summary>
 public sealed record Operation
 {
@@ -2091,11 +2186,11 @@ public sealed record QuietHours
     public required TimeOnly To { get; init; }
 }
 
-/// <summary>The event that is a conversion.</summary>
+/// <summary>What the campaign was for: the event that is a conversion, or the number that was to change.</summary>
 public sealed record ReportGoal
 {
-    [JsonPropertyName("event")]
-    public required string Event { get; init; }
+    [JsonPropertyName("event"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Event { get; init; }
 
     /// <summary>Counted from the opening of a customer's planned send window, end excluded.</summary>
     [JsonPropertyName("window")]
@@ -2104,6 +2199,21 @@ public sealed record ReportGoal
 
     [JsonPropertyName("everyTime")]
     public required bool EveryTime { get; init; }
+
+    [JsonPropertyName("field"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Field { get; init; }
+
+    /// <summary>&lt;inheritdoc cref="P:Campaigns.Lifecycle.Goal.Where" /&gt;</summary>
+    [JsonPropertyName("where"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyDictionary<string, JsonElement>? Where { get; init; }
+
+    /// <summary>&lt;inheritdoc cref="P:Campaigns.Lifecycle.Goal.AtLeast" /&gt;</summary>
+    [JsonPropertyName("atLeast"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public decimal? AtLeast { get; init; }
+
+    /// <summary>In which values are added up; null where the goal is a field.</summary>
+    [JsonPropertyName("currency"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Currency { get; init; }
 }
 
 /// <summary>What planning decided: audience = touches + held out + suppressed.</summary>
@@ -2664,6 +2774,33 @@ public sealed record Variant
     /// <summary>A template for every channel of the campaign.</summary>
     [JsonPropertyName("templates")]
     public required IReadOnlyDictionary<Channel, string> Templates { get; init; }
+}
+
+/// <summary>A variant against the control arm.</summary>
+public sealed record VariantChange
+{
+    [JsonPropertyName("variant")]
+    public required string Variant { get; init; }
+
+    /// <summary>Customers of an arm who were looked up twice.</summary>
+    [JsonPropertyName("treated")]
+    public required ChangeArm Treated { get; init; }
+
+    /// <summary>A figure with its 95 % interval, or the reason why there is none.</summary>
+    [JsonPropertyName("change")]
+    public required Measured Change { get; init; }
+
+    /// <summary>A figure with its 95 % interval, or the reason why there is none.</summary>
+    [JsonPropertyName("cuped")]
+    public required Measured Cuped { get; init; }
+
+    /// <summary>A p-value, or the reason why there is none.</summary>
+    [JsonPropertyName("cupedPValue")]
+    public required PValue CupedPValue { get; init; }
+
+    /// <summary>Of the CUPED difference, by Holm over the variants.</summary>
+    [JsonPropertyName("adjustedPValue")]
+    public required PValue AdjustedPValue { get; init; }
 }
 
 /// <summary>A variant against the control arm.</summary>

@@ -203,6 +203,7 @@ TABLE conversion
     recorded_at timestamp with time zone NOT NULL
     amount numeric(20,4)
     currency text
+    other_currency boolean NOT NULL DEFAULT false
     reversed_at timestamp with time zone
     counted boolean NOT NULL DEFAULT false
     CONSTRAINT conversion_pkey PRIMARY KEY (run_key, customer_key, event_source, event_id)
@@ -311,6 +312,38 @@ TABLE global_holdout
     created_at timestamp with time zone NOT NULL
     CONSTRAINT global_holdout_pkey PRIMARY KEY (version)
     CONSTRAINT global_holdout_share_check CHECK (((share >= (0)::numeric) AND (share < (1)::numeric)))
+
+TABLE goal_baseline
+    customer_key bigint NOT NULL
+    run_key integer NOT NULL
+    value numeric
+    CONSTRAINT goal_baseline_pkey PRIMARY KEY (run_key, customer_key)
+
+TABLE goal_followup
+    customer_key bigint NOT NULL
+    run_key integer NOT NULL
+    value numeric
+    CONSTRAINT goal_followup_pkey PRIMARY KEY (run_key, customer_key)
+
+TABLE goal_sum
+    run_key integer NOT NULL
+    arm smallint NOT NULL
+    variant smallint NOT NULL
+    wave integer NOT NULL
+    customers bigint NOT NULL
+    without_value bigint NOT NULL
+    x numeric NOT NULL
+    xx numeric NOT NULL
+    y numeric NOT NULL
+    yy numeric NOT NULL
+    xy numeric NOT NULL
+    CONSTRAINT goal_sum_pkey PRIMARY KEY (run_key, wave, arm, variant)
+
+TABLE goal_wave
+    run_key integer NOT NULL
+    wave integer NOT NULL
+    measured_at timestamp with time zone NOT NULL
+    CONSTRAINT goal_wave_pkey PRIMARY KEY (run_key, wave)
 
 TABLE idempotency
     actor text NOT NULL
@@ -508,6 +541,7 @@ TABLE run
     CONSTRAINT run_state_check CHECK ((state = ANY (ARRAY['planning'::text, 'planned'::text, 'closed'::text, 'cancelled'::text, 'stopped'::text])))
     CREATE UNIQUE INDEX run_campaign_key_number_key ON public.run USING btree (campaign_key, number)
     CREATE INDEX run_goal ON public.run USING btree (((plan #>> '{goal,event}'::text[]))) WHERE (planned_at IS NOT NULL)
+    CREATE INDEX run_number ON public.run USING btree (run_key) WHERE ((plan #>> '{goal,field}'::text[]) IS NOT NULL)
     CREATE INDEX run_open ON public.run USING btree (campaign_key) WHERE (state = ANY (ARRAY['planning'::text, 'planned'::text]))
 
 TABLE run_calendar

@@ -1,6 +1,8 @@
 using Campaigns.Channels;
 using Campaigns.Customers;
+using Campaigns.Lifecycle;
 using Npgsql;
+using NpgsqlTypes;
 
 namespace Campaigns.Dispatch;
 
@@ -170,7 +172,7 @@ internal sealed class AttemptGate(
         );
         if (wave.EndedBy is { } ending && candidates.Count > 0)
         {
-            batch.BatchCommands.Add(Converted(ending, wave.AsOf, candidates));
+            batch.BatchCommands.Add(Converted(ending, wave, candidates));
         }
 
         var asked = time.GetUtcNow();
@@ -213,22 +215,26 @@ internal sealed class AttemptGate(
             : Halt.None;
     }
 
-    private static NpgsqlBatchCommand Converted(short ending, DateTimeOffset since, List<Touch> candidates)
+    private static NpgsqlBatchCommand Converted(short ending, WaveContext wave, List<Touch> candidates)
     {
         long[] keys = [.. candidates.Select(Key)];
         var range = KeyRange.Of(keys);
         return new NpgsqlBatchCommand(
             $"""
             SELECT DISTINCT customer_key
-            FROM event
+            FROM event e
             WHERE event_type = @type AND {range.Exactly("customer_key")} AND occurred_at >= @since
+                AND {Goal.Matches}
             """
         )
         {
             Parameters =
             {
                 new("type", ending),
-                new("since", since.UtcDateTime),
+                new("since", wave.AsOf.UtcDateTime),
+                new("AtLeast", NpgsqlDbType.Numeric) { Value = (object?)wave.Plan.Goal.AtLeast ?? DBNull.Value },
+                new("Currency", wave.Plan.Goal.ValueCurrency),
+                new("Where", NpgsqlDbType.Jsonb) { Value = (object?)wave.Plan.Goal.WhereText() ?? DBNull.Value },
                 new("keys", keys),
                 new("low", range.Low),
                 new("high", range.High),

@@ -43,7 +43,7 @@ public sealed class CampaignBinding(SegmentStore segments, Templates templates, 
             return error;
         }
 
-        var (sensitive, profiling) = await RankingAsync(connection, definition.Audience.Top);
+        var (sensitive, profiling) = await FieldsAsync(connection, definition);
         return new Bound
         {
             Definition = definition,
@@ -126,11 +126,16 @@ public sealed class CampaignBinding(SegmentStore segments, Templates templates, 
         return [.. rows.Select(row => new TemplateReference(row.Id, row.Version))];
     }
 
-    private static Task<(bool Sensitive, bool Profiling)> RankingAsync(NpgsqlConnection connection, TopN? top) =>
-        top is null
-            ? Task.FromResult((false, false))
-            : connection.QuerySingleAsync<(bool, bool)>(
-                "SELECT sensitive, profiling FROM field WHERE name = @Field",
-                new { top.Field }
-            );
+    /// <summary>Of the fields that are named outside of rules. To measure by one is not to choose by it.</summary>
+    private static Task<(bool Sensitive, bool Profiling)> FieldsAsync(
+        NpgsqlConnection connection,
+        CampaignDefinition definition
+    ) =>
+        connection.QuerySingleAsync<(bool, bool)>(
+            """
+            SELECT coalesce(bool_or(sensitive), false), coalesce(bool_or(profiling AND name = @top), false)
+            FROM field WHERE name IN (@top, @goal)
+            """,
+            new { top = definition.Audience.Top?.Field, goal = definition.Goal.Field }
+        );
 }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using Campaigns.Calendar;
 using Campaigns.Channels;
@@ -10,6 +11,7 @@ internal static partial class CampaignChecks
 {
     private const int MostSegments = 50;
     private const int MostVariants = 20;
+    private const int MostConditions = 10;
     private static readonly TimeSpan LongestGoal = TimeSpan.FromDays(180);
 
     public static void Check(CampaignDefinition campaign, FaultList faults)
@@ -60,7 +62,14 @@ internal static partial class CampaignChecks
     private static void CheckGoal(CampaignDefinition campaign, FaultList faults)
     {
         var goal = campaign.Goal;
+        if ((goal.Event is null) == (goal.Field is null))
+        {
+            faults.Malformed("goal", "names either an event or a field");
+        }
+
         CheckText(goal.Event, "goal.event", 100, faults);
+        CheckText(goal.Field, "goal.field", 63, faults);
+        CheckEventsOnly(goal, faults);
         if (goal.Window <= TimeSpan.Zero || goal.Window > LongestGoal)
         {
             faults.Malformed("goal.window", "must be longer than nothing and at most 180 days");
@@ -75,6 +84,30 @@ internal static partial class CampaignChecks
             );
         }
     }
+
+    private static void CheckEventsOnly(Goal goal, FaultList faults)
+    {
+        if (
+            goal.Event is null
+            && (goal.Where is not null || goal.AtLeast is not null || goal.Currency is not null || goal.EveryTime)
+        )
+        {
+            faults.Malformed("goal", "says where, atLeast, currency and everyTime only where it names an event");
+        }
+
+        if (goal.Currency is { } currency && !(currency.Length == 3 && currency.All(char.IsAsciiLetterUpper)))
+        {
+            faults.Malformed("goal.currency", "must be three capital letters, as in CNY");
+        }
+
+        if (goal.Where is { } where && (where.Count is 0 or > MostConditions || !where.Values.All(IsPlain)))
+        {
+            faults.Malformed("goal.where", $"has 1 to {MostConditions} texts, numbers or booleans by attribute");
+        }
+    }
+
+    private static bool IsPlain(JsonElement value) =>
+        value.ValueKind is JsonValueKind.String or JsonValueKind.Number or JsonValueKind.True or JsonValueKind.False;
 
     private static void CheckChannels(CampaignDefinition campaign, FaultList faults)
     {

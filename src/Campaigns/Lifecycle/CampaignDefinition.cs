@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Campaigns.Calendar;
 using Campaigns.Channels;
 
@@ -59,11 +60,35 @@ public sealed record Audience
 /// <param name="Count">At least 1.</param>
 public sealed record TopN(string Field, int Count);
 
-/// <summary>What the campaign is for.</summary>
+/// <summary>What the campaign is for: an event that customers are to have, or a number of theirs that is to change.</summary>
 public sealed record Goal
 {
-    /// <summary>Name of the event that is a conversion.</summary>
-    public required string Event { get; init; }
+    /// <summary>The bank's own, and that of an amount that names none.</summary>
+    public const string BankCurrency = "CNY";
+
+    /// <summary>SQL: whether an event <c>e</c> is the goal's, given its <c>@AtLeast</c>, <c>@Currency</c> and
+    /// <c>@Where</c>.</summary>
+    internal const string Matches = $"""
+        (@AtLeast::numeric IS NULL OR e.amount >= @AtLeast AND coalesce(e.currency, '{BankCurrency}') = @Currency)
+        AND (@Where::jsonb IS NULL OR e.attributes @> @Where::jsonb)
+        """;
+
+    /// <summary>Name of the event that is a conversion; null where the goal is a field.</summary>
+    public string? Event { get; init; }
+
+    /// <summary>ISO 4217: the amounts that are added up as the goal's value; an event in another currency counts, and its
+    /// amount does not. Null for <see cref="BankCurrency"/>.</summary>
+    public string? Currency { get; init; }
+
+    /// <summary>Only events with all these attributes: texts, numbers and booleans, at most 10.</summary>
+    public IReadOnlyDictionary<string, JsonElement>? Where { get; init; }
+
+    /// <summary>Only events of this amount or more, in the goal's currency.</summary>
+    public decimal? AtLeast { get; init; }
+
+    /// <summary>A number of the field catalogue, such as assets or log-ins of the month: looked up for both arms when the run
+    /// is planned and again at the window's end. Null where the goal is an event.</summary>
+    public string? Field { get; init; }
 
     /// <summary>Counted in [start, start + window), start being the opening of the planned send window; at most 180 days.
     /// </summary>
@@ -74,6 +99,11 @@ public sealed record Goal
 
     /// <summary>Whether the goal sells something; then the purpose is marketing.</summary>
     public bool Sale { get; init; } = true;
+
+    internal string ValueCurrency => Currency ?? BankCurrency;
+
+    /// <summary><see cref="Where"/> as jsonb.</summary>
+    internal string? WhereText() => Where is null ? null : JsonSerializer.Serialize(Where);
 }
 
 /// <summary>One of the messages compared.</summary>

@@ -13,7 +13,8 @@ internal static class CampaignReferences
     {
         await CheckSegmentsAsync(connection, campaign.Audience, faults);
         await CheckTemplatesAsync(connection, campaign, faults);
-        await CheckTopAsync(connection, campaign.Audience.Top, faults);
+        await CheckNumberAsync(connection, campaign.Audience.Top?.Field, "audience.top.field", faults);
+        await CheckNumberAsync(connection, campaign.Goal.Field, "goal.field", faults);
         if (campaign.Schedule.Calendar is { } calendar && !await WorkingCalendars.ExistsAsync(connection, calendar))
         {
             faults.Invalid("unknown-calendar", "schedule.calendar", "is not a calendar");
@@ -94,20 +95,25 @@ internal static class CampaignReferences
         }
     }
 
-    private static async Task CheckTopAsync(NpgsqlConnection connection, TopN? top, FaultList faults)
+    private static async Task CheckNumberAsync(
+        NpgsqlConnection connection,
+        string? field,
+        string path,
+        FaultList faults
+    )
     {
-        if (top is null)
+        if (field is null)
         {
             return;
         }
 
         var type = await connection.QuerySingleOrDefaultAsync<string?>(
-            "SELECT type FROM field WHERE name = @Field",
-            new { top.Field }
+            "SELECT type FROM field WHERE name = @field",
+            new { field }
         );
         if (type != "number")
         {
-            faults.Invalid("unknown-rule-field", "audience.top.field", "is not a number of the field catalogue");
+            faults.Invalid("unknown-rule-field", path, "is not a number of the field catalogue");
         }
     }
 }

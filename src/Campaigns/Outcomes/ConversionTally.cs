@@ -19,7 +19,8 @@ internal static class ConversionTally
     // of values is squared, so that the report has the variance of the value per customer.
     private const string Settle = """
         WITH state AS MATERIALIZED (
-            SELECT c.*,
+            SELECT c.run_key, c.customer_key, c.arm, c.event_source, c.event_id, c.occurred_at, c.counted,
+                c.other_currency, CASE WHEN NOT c.other_currency THEN c.amount END AS amount,
                 c.reversed_at IS NULL
                 AND (
                     coalesce((r.plan #>> '{goal,everyTime}')::boolean, false)
@@ -51,6 +52,10 @@ internal static class ConversionTally
                 wanted::int - counted::int AS n, (wanted::int - counted::int) * coalesce(amount, 0) AS amount
             FROM state
             WHERE counted <> wanted
+            UNION ALL
+            SELECT run_key, customer_key, arm, 'other_currency', occurred_at, wanted::int - counted::int, 0
+            FROM state
+            WHERE counted <> wanted AND other_currency
             UNION ALL
             SELECT run_key, customer_key, arm, 'converted', before_at, -1, -before_value * before_value
             FROM person

@@ -20,6 +20,11 @@ public static class Conversions
     /// <summary>SQL: from when on goal events count, of a wave <c>w</c>.</summary>
     internal const string Start = "coalesce(w.counts_from, w.opens_at)";
 
+    /// <summary>SQL: whether the amount of an event <c>e</c> is in another currency, and so not a value of the goal's.
+    /// </summary>
+    internal static string OtherCurrency(string goals) =>
+        $"(e.amount IS NOT NULL AND coalesce(e.currency, '{Goal.BankCurrency}') <> {goals})";
+
     /// <summary>Readers of the runs that can be converted for; a run that has just been planned waits for them.</summary>
     internal const long IntakeLock = 0x43_6f_6e_76;
 
@@ -163,13 +168,17 @@ public static class Conversions
                     $"""
                     INSERT INTO conversion (
                         run_key, customer_key, arm, event_source, event_id, occurred_at, recorded_at, amount, currency,
-                        reversed_at
+                        other_currency, reversed_at
                     )
                     SELECT d.run_key, d.customer_key, CASE d.reason WHEN 0 THEN 0 ELSE 1 END, e.event_source, e.event_id,
-                        e.occurred_at, @now, e.amount, e.currency, v.recorded_at
-                    FROM unnest(@keys, @names, @sources, @ids, @at, @amounts, @currencies)
-                        AS e (customer_key, name, event_source, event_id, occurred_at, amount, currency)
-                    JOIN unnest(@runs, @events, @windows) AS g (run_key, name, period) ON g.name = e.name
+                        e.occurred_at, @now, e.amount, e.currency, {OtherCurrency("g.currency")}, v.recorded_at
+                    FROM unnest(@keys, @names, @sources, @ids, @at, @amounts, @currencies, @attributes)
+                        AS e (customer_key, name, event_source, event_id, occurred_at, amount, currency, attributes)
+                    JOIN unnest(@runs, @events, @windows, @goalCurrencies, @leasts, @wheres)
+                        AS g (run_key, name, period, currency, least, needed)
+                        ON g.name = e.name
+                        AND (g.least IS NULL OR e.amount >= g.least AND NOT {OtherCurrency("g.currency")})
+                        AND (g.needed IS NULL OR e.attributes::jsonb @> g.needed::jsonb)
                     CROSS JOIN LATERAL (
                         -- Each by its key: a run that was planned just now has no statistics to choose a join by.
                         SELECT run_key, customer_key, reason, wave FROM decision
@@ -192,13 +201,20 @@ public static class Conversions
                         at = counting.Select(row => row.Entry.OccurredAt.UtcDateTime).ToArray(),
                         amounts = counting.Select(row => row.Entry.Amount).ToArray(),
                         currencies = counting.Select(row => row.Entry.Currency).ToArray(),
+                        attributes = counting.Select(row => JsonOf(row.Entry.Attributes)).ToArray(),
                         runs = goals.Select(goal => goal.RunKey).ToArray(),
                         events = goals.Select(goal => goal.Goal.Event).ToArray(),
                         windows = goals.Select(goal => goal.Goal.Window).ToArray(),
+                        goalCurrencies = goals.Select(goal => goal.Goal.ValueCurrency).ToArray(),
+                        leasts = goals.Select(goal => goal.Goal.AtLeast).ToArray(),
+                        wheres = goals.Select(goal => goal.Goal.WhereText()).ToArray(),
                     },
                     cancellationToken: cancellationToken
                 )
             );
+
+    private static string? JsonOf(IReadOnlyDictionary<string, JsonElement>? attributes) =>
+        attributes is null ? null : JsonSerializer.Serialize(attributes);
 
     private sealed record RunGoal(int RunKey, Goal Goal);
 }

@@ -60,6 +60,9 @@ internal sealed class EarlyEvents(NpgsqlDataSource dataSource)
                         runKey,
                         goal.Event,
                         goal.Window,
+                        goal.AtLeast,
+                        Currency = goal.ValueCurrency,
+                        Where = goal.WhereText(),
                     },
                     cancellationToken: cancellationToken
                 )
@@ -83,10 +86,12 @@ internal sealed class EarlyEvents(NpgsqlDataSource dataSource)
                 $"""
                 INSERT INTO conversion (
                     run_key, customer_key, arm, event_source, event_id, occurred_at, recorded_at, amount, currency,
-                    reversed_at
+                    other_currency, reversed_at
                 )
                 SELECT d.run_key, d.customer_key, CASE d.reason WHEN 0 THEN 0 ELSE 1 END, e.event_source, e.event_id,
-                    e.occurred_at, e.recorded_at, e.amount, e.currency, v.recorded_at
+                    e.occurred_at, e.recorded_at, e.amount, e.currency, {Conversions.OtherCurrency(
+                    "@Currency"
+                )}, v.recorded_at
                 {Found} AND e.customer_key = ANY (@customers)
                 ON CONFLICT DO NOTHING
                 """,
@@ -95,6 +100,9 @@ internal sealed class EarlyEvents(NpgsqlDataSource dataSource)
                     runKey,
                     goal.Event,
                     goal.Window,
+                    goal.AtLeast,
+                    Currency = goal.ValueCurrency,
+                    Where = goal.WhereText(),
                     customers,
                 },
                 cancellationToken: cancellationToken
@@ -127,6 +135,6 @@ internal sealed class EarlyEvents(NpgsqlDataSource dataSource)
         LEFT JOIN reversal v
             ON v.customer_key = e.customer_key AND v.event_source = e.event_source AND v.event_id = e.event_id
         WHERE e.occurred_at >= {Conversions.Start} AND e.occurred_at < {Conversions.Start} + @Window
-            AND NOT coalesce(e.attributes ? 'reverses', false)
+            AND NOT coalesce(e.attributes ? 'reverses', false) AND {Goal.Matches}
         """;
 }

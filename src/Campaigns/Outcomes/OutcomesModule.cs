@@ -11,13 +11,14 @@ public static class OutcomesModule
         services
             .AddSingleton<EarlyEvents>()
             .AddSingleton<Fold>()
+            .AddSingleton<FollowUps>()
             .AddSingleton<Engagements>()
             .AddSingleton<Inboxes>()
             .AddSingleton<SingleEvents>();
 
-    /// <summary>Folds counters every second; on workers only.</summary>
+    /// <summary>Folds counters every second and looks for follow-ups every ten; on workers only.</summary>
     public static IServiceCollection AddOutcomesWorker(this IServiceCollection services) =>
-        services.AddHostedService<FoldService>();
+        services.AddHostedService<FoldService>().AddHostedService<FollowUpService>();
 
     /// <summary>Declares the work of <see cref="JobKind.RefreshReports"/>.</summary>
     public static JobHandlers HandleOutcomes(this JobHandlers handlers, IServiceProvider services) =>

@@ -36,8 +36,20 @@ public sealed record SmallestEffect
     /// <summary>Why there is none, such as <c>noHoldout</c> or <c>armsTooSmall</c>.</summary>
     public string? Missing { get; init; }
 
-    internal static SmallestEffect Of(long treated, long heldOut, long converted)
+    /// <param name="before">Customers who had the goal's event before; null where it is no event.</param>
+    internal static SmallestEffect Of(long treated, long heldOut, long? before)
     {
+        if (before is not { } converted)
+        {
+            return new()
+            {
+                Treated = treated,
+                HeldOut = heldOut,
+                Rate = 0,
+                Missing = MissingReason.NotAnEvent.Name(),
+            };
+        }
+
         var all = treated + heldOut;
         var rate = all == 0 ? 0 : (double)converted / all;
         // Where everybody converts anyway there is nothing to raise.

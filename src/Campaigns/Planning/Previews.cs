@@ -102,7 +102,7 @@ public sealed class Previews(
             SmallestEffect = SmallestEffect.Of(
                 ledger.Touches,
                 ledger.HeldOut,
-                await ConvertedBeforeAsync(connection, run, cancellationToken)
+                run.Plan.Goal.Event is null ? null : await ConvertedBeforeAsync(connection, run, cancellationToken)
             ),
         };
     }
@@ -164,12 +164,15 @@ public sealed class Previews(
                 JOIN event e ON e.customer_key = d.customer_key
                 WHERE d.run_key = @RunKey AND d.reason IN (0, 21)
                     AND e.event_type = (SELECT event_type FROM event_type WHERE name = @Event)
-                    AND e.occurred_at > @since AND e.occurred_at <= @AsOf
+                    AND e.occurred_at > @since AND e.occurred_at <= @AsOf AND {Goal.Matches}
                 """,
                 new
                 {
                     run.RunKey,
                     run.Plan.Goal.Event,
+                    run.Plan.Goal.AtLeast,
+                    Currency = run.Plan.Goal.ValueCurrency,
+                    Where = run.Plan.Goal.WhereText(),
                     since = run.AsOf - run.Plan.Goal.Window,
                     run.AsOf,
                 },

@@ -54,6 +54,7 @@ public sealed class RunCompletion(NpgsqlDataSource dataSource)
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await StoreCountsAsync(connection, run.RunKey, Ledgers.Rows(slices));
         await Chunks.StoreAsync(connection, run.RunKey, chunks, cancellationToken);
+        await Baselines.TakeAsync(connection, run, plan, cancellationToken);
         await connection.ExecuteAsync(
             """
             UPDATE run SET state = 'planned', planned_at = (SELECT clock_timestamp() + clock_offset FROM business_clock)

@@ -1,4 +1,6 @@
+using System.Text.Json;
 using Campaigns.Channels;
+using Campaigns.Lifecycle;
 using Campaigns.Statistics;
 
 namespace Campaigns.Reports;
@@ -26,6 +28,9 @@ public sealed record CampaignReport
     public required IReadOnlyList<FunnelStep> Funnel { get; init; }
     public required Lift Lift { get; init; }
 
+    /// <summary>Null where the goal is an event.</summary>
+    public NumberChange? Change { get; init; }
+
     /// <summary>Each variant against the same control arm; p-values adjusted by Holm.</summary>
     public required IReadOnlyList<VariantLift> ByVariant { get; init; }
 
@@ -40,9 +45,32 @@ public sealed record CampaignReport
     public required IReadOnlyList<DayResult> ByDay { get; init; }
 }
 
-/// <summary>The event that is a conversion.</summary>
+/// <summary>What the campaign was for: the event that is a conversion, or the number that was to change.</summary>
 /// <param name="Window">Counted from the opening of a customer's planned send window, end excluded.</param>
-public sealed record ReportGoal(string Event, TimeSpan Window, bool EveryTime);
+/// <param name="Where"><inheritdoc cref="Goal.Where"/></param>
+/// <param name="AtLeast"><inheritdoc cref="Goal.AtLeast"/></param>
+/// <param name="Currency">In which values are added up; null where the goal is a field.</param>
+public sealed record ReportGoal(
+    string? Event,
+    TimeSpan Window,
+    bool EveryTime,
+    string? Field = null,
+    IReadOnlyDictionary<string, JsonElement>? Where = null,
+    decimal? AtLeast = null,
+    string? Currency = null
+)
+{
+    internal static ReportGoal Of(Goal goal) =>
+        new(
+            goal.Event,
+            goal.Window,
+            goal.EveryTime,
+            goal.Field,
+            goal.Where,
+            goal.AtLeast,
+            goal.Event is null ? null : goal.ValueCurrency
+        );
+}
 
 /// <summary>What planning decided: audience = touches + held out + suppressed.</summary>
 public sealed record ReportLedger
@@ -73,9 +101,12 @@ public sealed record FunnelStep(string Metric, long Unique, long? Total = null);
 /// <summary>Everyone assigned to an arm at planning, delivered or not, and those of them who converted.</summary>
 /// <param name="Conversions">Where every event counts, more than customers.</param>
 /// <param name="Rate">Converted over customers; null with nobody in the arm.</param>
-/// <param name="Value">Sum of the conversions' amounts.</param>
+/// <param name="Value">Sum of the conversions' amounts that are in the goal's currency.</param>
 public sealed record ArmResult(long Customers, long Converted, long Conversions, decimal Value, double? Rate = null)
 {
+    /// <summary>Conversions whose amount is in another currency: it is not in the value.</summary>
+    public long OtherCurrency { get; init; }
+
     internal Arm Arm => new(Converted, Customers);
 }
 
@@ -87,12 +118,26 @@ public sealed record Measured(double? Value = null, double? Low = null, double? 
         figure.Value is { } estimate
             ? new(estimate.Value, estimate.Low, estimate.High, null)
             : new(null, null, null, figure.Reason!.Value.Name());
+
+    internal static Measured Of(Figure<MeanDifference> figure) =>
+        figure.Value is { Difference: var estimate }
+            ? new(estimate.Value, estimate.Low, estimate.High, null)
+            : new(null, null, null, figure.Reason!.Value.Name());
 }
 
 /// <summary>A p-value, or the reason why there is none.</summary>
 public sealed record PValue(double? Value = null, string? Missing = null)
 {
     internal static PValue Of(Figure<double> figure) => new(figure.Value, figure.Reason?.Name());
+
+    internal static PValue Of(Figure<MeanDifference> figure) => new(figure.Value?.PValue, figure.Reason?.Name());
+
+    /// <summary>Each adjusted over those that have a value, in the order given.</summary>
+    internal static IReadOnlyList<PValue> Holm(IReadOnlyList<PValue> family)
+    {
+        var adjusted = new Queue<double>(MultipleComparisons.Holm([.. family.Select(p => p.Value).OfType<double>()]));
+        return [.. family.Select(p => p.Value is null ? p : new PValue(adjusted.Dequeue()))];
+    }
 }
 
 /// <summary>The treated arm against the holdout, by one rule for both and without attribution.</summary>

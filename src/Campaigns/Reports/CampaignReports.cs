@@ -47,7 +47,11 @@ public sealed class CampaignReports(NpgsqlDataSource dataSource)
         var counts = exact
             ? await Counts.ExactAsync(connection, row.RunKey.Value, cancellationToken)
             : await Counts.FoldedAsync(connection, row.RunKey.Value, cancellationToken);
-        return new ReportComposer(row, ledger, windows, counts).Compose();
+        var plan = row.ReadPlan();
+        return new ReportComposer(row, plan, ledger, windows, counts).Compose() with
+        {
+            Change = await NumberChanges.ReadAsync(connection, row.RunKey.Value, plan, exact, cancellationToken),
+        };
     }
 
     private static async Task<Result<ReportedRun>> FindAsync(

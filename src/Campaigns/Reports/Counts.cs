@@ -25,6 +25,9 @@ internal sealed class Count
     public int Key { get; init; }
     public long N { get; init; }
     public decimal Amount { get; init; }
+
+    /// <summary>Of <c>converted</c>: the sum of the squared values per customer.</summary>
+    public double Squares { get; init; }
 }
 
 /// <summary>The counts of a run, each metric by variant, channel, wave and day.</summary>
@@ -50,6 +53,9 @@ internal sealed class Counts(IEnumerable<Count> counts)
 
     /// <summary>The sum over all of an arm.</summary>
     public (long N, decimal Amount) All(string metric, short arm) => Sum(_counts[(metric, arm, By.Variant)]);
+
+    /// <summary>The sum of an arm's squared values per customer.</summary>
+    public double Squares(short arm) => _counts[("converted", arm, By.Variant)].Sum(one => one.Squares);
 
     /// <summary>The sum over a variant, channel, wave or day.</summary>
     public (long N, decimal Amount) Of(string metric, short arm, By by, int key) =>
@@ -77,7 +83,10 @@ internal sealed class Counts(IEnumerable<Count> counts)
                          WHEN grouping(wave) = 0 THEN 2 ELSE 3 END AS by,
                     coalesce(variant, channel, wave, CASE WHEN isfinite(day) THEN day - '0001-01-01'::date ELSE 0 END)
                         AS key,
-                    sum(n)::bigint AS n, sum(amount) AS amount
+                    sum(n)::bigint AS n,
+                    -- Squares of large amounts are beyond a decimal.
+                    CASE WHEN metric = 'converted' THEN 0 ELSE sum(amount) END AS amount,
+                    CASE WHEN metric = 'converted' THEN sum(amount)::float8 ELSE 0 END AS squares
                 FROM ({cells}) c
                 GROUP BY GROUPING SETS ((metric, arm, variant), (metric, arm, channel), (metric, arm, wave), (metric, arm, day))
                 HAVING sum(n) <> 0 OR sum(amount) <> 0

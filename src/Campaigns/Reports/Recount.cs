@@ -92,11 +92,15 @@ internal static class Recount
         SELECT c.metric, c.arm, coalesce(d.channel, 0::smallint), coalesce(d.variant, 0::smallint),
             coalesce(d.wave, 0), (c.at AT TIME ZONE (TABLE bank))::date, count(*), sum(c.amount)
         FROM (
-            SELECT 'conversions' AS metric, customer_key, arm, occurred_at AS at, coalesce(amount, 0) AS amount
-            FROM conversion
-            WHERE run_key = @runKey AND counted
+            SELECT m.metric, c.customer_key, c.arm, c.occurred_at AS at,
+                CASE WHEN NOT c.other_currency THEN coalesce(c.amount, 0) ELSE 0 END AS amount
+            FROM conversion c
+            CROSS JOIN LATERAL (VALUES ('conversions'), (CASE WHEN c.other_currency THEN 'other_currency' END)) AS m (metric)
+            WHERE c.run_key = @runKey AND c.counted AND m.metric IS NOT NULL
             UNION ALL
-            SELECT 'converted', customer_key, arm, min(occurred_at), coalesce(sum(amount), 0) * coalesce(sum(amount), 0)
+            SELECT 'converted', customer_key, arm, min(occurred_at),
+                coalesce(sum(amount) FILTER (WHERE NOT other_currency), 0)
+                    * coalesce(sum(amount) FILTER (WHERE NOT other_currency), 0)
             FROM conversion
             WHERE run_key = @runKey AND counted
             GROUP BY customer_key, arm

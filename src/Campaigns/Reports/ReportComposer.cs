@@ -8,6 +8,7 @@ namespace Campaigns.Reports;
 /// <summary>Adds up the counts of one run, and says what they show.</summary>
 internal sealed class ReportComposer(
     ReportedRun run,
+    RunPlan plan,
     IReadOnlyList<LedgerRow> ledger,
     IReadOnlyList<PlannedWindow> windows,
     Counts counts
@@ -16,7 +17,10 @@ internal sealed class ReportComposer(
     private const short Treated = 0;
     private const short Control = 1;
 
-    private readonly RunPlan _plan = run.ReadPlan();
+    private static readonly Measured NoEvent = new(Missing: MissingReason.NotAnEvent.Name());
+    private static readonly PValue NoEventP = new(Missing: MissingReason.NotAnEvent.Name());
+
+    private readonly RunPlan _plan = plan;
 
     public CampaignReport Compose()
     {
@@ -29,7 +33,7 @@ internal sealed class ReportComposer(
             Run = run.Number,
             State = run.State,
             ComputedThrough = run.ComputedThrough,
-            Goal = new(_plan.Goal.Event, _plan.Goal.Window, _plan.Goal.EveryTime),
+            Goal = ReportGoal.Of(_plan.Goal),
             Ledger = Ledger(),
             Funnel = Funnel(),
             Lift = LiftOf(Arm(Treated), control),
@@ -85,7 +89,9 @@ internal sealed class ReportComposer(
             new("delivered", Count("delivered"), Count("deliveries")),
             new("opened", Count("opened_customers"), Count("opened")),
             new("clicked", Count("clicked_customers"), Count("clicked")),
-            new("converted", Count("converted"), Count("conversions")),
+            .. _plan.Goal.Event is null
+                ? (FunnelStep[])[]
+                : [new("converted", Count("converted"), Count("conversions"))],
         ];
 
     /// <summary>An arm, or the part of it that has the key.</summary>
@@ -95,7 +101,11 @@ internal sealed class ReportComposer(
         var customers = Customers(row => row.Reason == reason && Has(row, by, key));
         var converted = Sum("converted", arm, by, key).N;
         var (conversions, value) = Sum("conversions", arm, by, key);
-        return new(customers, converted, conversions, value, customers == 0 ? null : (double)converted / customers);
+        double? rate = customers == 0 || _plan.Goal.Event is null ? null : (double)converted / customers;
+        return new(customers, converted, conversions, value, rate)
+        {
+            OtherCurrency = Sum("other_currency", arm, by, key).N,
+        };
     }
 
     private static bool Has(LedgerRow row, By? by, int key) =>
@@ -109,6 +119,11 @@ internal sealed class ReportComposer(
 
     private Lift LiftOf(ArmResult treated, ArmResult control)
     {
+        if (_plan.Goal.Event is null)
+        {
+            return WithoutEvent(treated, control);
+        }
+
         var look = ConfidenceSequence.At(treated.Arm, control.Arm, ConfidenceSequence.Rho());
         var welch = Means.Welch(Moments(Treated, treated), Moments(Control, control));
         return new Lift
@@ -126,12 +141,23 @@ internal sealed class ReportComposer(
         };
     }
 
+    private Lift WithoutEvent(ArmResult treated, ArmResult control) =>
+        new()
+        {
+            Treated = treated,
+            Control = control,
+            Difference = NoEvent,
+            Relative = NoEvent,
+            IncrementalConversions = NoEvent,
+            PValue = NoEventP,
+            Sequence = NoEvent,
+            SequencePValue = NoEventP,
+            ValuePerCustomer = NoEvent,
+            SampleRatio = SampleRatioOf(control.Customers),
+        };
+
     private Moments Moments(short arm, ArmResult result) =>
-        Statistics.Moments.FromSums(
-            result.Customers,
-            (double)result.Value,
-            (double)counts.All("converted", arm).Amount
-        );
+        Statistics.Moments.FromSums(result.Customers, (double)result.Value, counts.Squares(arm));
 
     private static Figure<TTo> Map<TFrom, TTo>(Figure<TFrom> figure, Func<TFrom, TTo> map)
         where TFrom : struct
@@ -161,19 +187,23 @@ internal sealed class ReportComposer(
                 return (variant.Name, treated, p: Proportions.PValue(treated.Arm, control.Arm));
             })
             .ToList();
-        var family = compared.Where(one => one.p.Value is not null).Select(one => one.p.Value!.Value).ToList();
-        var adjusted = new Queue<double>(MultipleComparisons.Holm(family));
+        var adjusted = PValue.Holm([.. compared.Select(one => PValue.Of(one.p))]);
         return
         [
-            .. compared.Select(one => new VariantLift(
-                one.Name,
-                one.treated,
-                Measured.Of(Proportions.Newcombe(one.treated.Arm, control.Arm)),
-                PValue.Of(one.p),
-                one.p.Value is null ? PValue.Of(one.p) : new PValue(adjusted.Dequeue(), null)
-            )),
+            .. compared.Select(
+                (one, index) =>
+                    new VariantLift(
+                        one.Name,
+                        one.treated,
+                        OfEvent(Proportions.Newcombe(one.treated.Arm, control.Arm)),
+                        _plan.Goal.Event is null ? NoEventP : PValue.Of(one.p),
+                        _plan.Goal.Event is null ? NoEventP : adjusted[index]
+                    )
+            ),
         ];
     }
+
+    private Measured OfEvent(Figure<Estimate> figure) => _plan.Goal.Event is null ? NoEvent : Measured.Of(figure);
 
     private ChannelResult[] Channels() =>
         [
@@ -186,7 +216,7 @@ internal sealed class ReportComposer(
                     Sent(By.Channel, (short)channel, treated),
                     treated,
                     control,
-                    Measured.Of(Proportions.Newcombe(treated.Arm, control.Arm))
+                    OfEvent(Proportions.Newcombe(treated.Arm, control.Arm))
                 );
             }),
         ];

@@ -58,7 +58,7 @@ public static class ReportPage
             <p class="kind">{Text(words["title"])}</p>
             <h1>{Text(report.Name)}</h1>
             <p>{Text(report.CampaignId)} · {words["run"]} {report.Run} ({Text(words["state:" + report.State])})
-            · {words["goal"]}: {Text(report.Goal.Event)}, {words["within"]} {report.Goal.Window.TotalDays:0.##} {words[
+            · {words["goal"]}: {Text(report.Goal.Event ?? report.Goal.Field ?? "")}, {words["within"]} {report.Goal.Window.TotalDays:0.##} {words[
                 "days"
             ]}
             · {words[

@@ -83,6 +83,7 @@ public sealed class ReportWords
         ("tooFewCustomers", "too few customers", "客户太少"),
         ("tooEarly", "too early to look", "查看过早"),
         ("armsTooSmall", "the arms are too small", "组别人数太少"),
+        ("notAnEvent", "the goal is a number, not an event", "目标是数值，不是事件"),
         ("tooLarge", "too large to compute", "数值过大"),
         ("wechat", "WeChat", "微信"),
         ("sms", "SMS", "短信"),

@@ -26,6 +26,9 @@ public enum MissingReason
     /// <summary>Not even the largest possible effect would be seen with arms of this size.</summary>
     ArmsTooSmall,
 
+    /// <summary>The goal is a number that is to change: nobody converts.</summary>
+    NotAnEvent,
+
     /// <summary>Sums or squares are beyond what can be computed.</summary>
     TooLarge,
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.Json;
 using Campaigns.Access;
 using Campaigns.Api.Edge;
 using Campaigns.Calendar;
@@ -50,6 +51,47 @@ public sealed class CampaignTests(LifecycleHost host) : IClassFixture<LifecycleH
         await PutAsync(GivenCampaign.Definition);
         await PutAsync(GivenCampaign.Definition with { Priority = 7 }, seen: 1).ReadAsync<Campaign>();
         await PutAsync(GivenCampaign.Definition with { Priority = 8 }, seen: 1).RefusedAsync(412, "version-mismatch");
+    }
+
+    [Fact]
+    public async Task A_goal_is_either_an_event_or_a_number_of_the_catalogue()
+    {
+        var window = TimeSpan.FromDays(7);
+        Goal[] malformed =
+        [
+            new() { Window = window },
+            new()
+            {
+                Window = window,
+                Event = "deposit",
+                Field = "assets",
+            },
+            new()
+            {
+                Window = window,
+                Field = "assets",
+                EveryTime = true,
+            },
+            new()
+            {
+                Window = window,
+                Event = "deposit",
+                Currency = "yuan",
+            },
+            new()
+            {
+                Window = window,
+                Event = "deposit",
+                Where = new Dictionary<string, JsonElement>(),
+            },
+        ];
+        foreach (var goal in malformed)
+        {
+            await PutAsync(GivenCampaign.Definition with { Goal = goal }).RefusedAsync(400, "validation-failed");
+        }
+
+        var unknown = new Goal { Window = window, Field = "no_such_number" };
+        await PutAsync(GivenCampaign.Definition with { Goal = unknown }).RefusedAsync(422, "unknown-rule-field");
     }
 
     [Fact]

@@ -1,4 +1,6 @@
+using System.Text.Json;
 using Campaigns.Customers;
+using Campaigns.Lifecycle;
 using Campaigns.Outcomes;
 
 namespace Campaigns.Tests.Outcomes;
@@ -84,6 +86,86 @@ public sealed class ConversionTests
         Assert.Equal("0/0", await given.ConvertedAsync());
         await given.RecordAsync(given.Buys("t1", 2 * Day));
         Assert.Equal("1/0", await given.ConvertedAsync());
+    }
+
+    [Fact]
+    public async Task Only_events_that_the_goal_asks_for_count_whenever_they_come()
+    {
+        var goal = new Goal
+        {
+            Event = GivenArms.Goal,
+            Window = GivenArms.Week,
+            AtLeast = 1_000,
+            Where = new Dictionary<string, JsonElement> { ["product"] = JsonSerializer.SerializeToElement("gold") },
+        };
+        await using var given = await GivenArms.CreateAsync(5, 1, goal: goal);
+        EventEntry[] entries =
+        [
+            Of("gold", given.Buys("t1", Day, amount: 1_000)),
+            Of("gold", given.Buys("t2", Day, amount: 999.99m)),
+            Of("iron", given.Buys("t3", Day, amount: 1_000)),
+            given.Buys("t4", Day, amount: 1_000),
+            Of("gold", given.Buys("t5", Day, amount: 1_000, currency: "USD")),
+            Of("gold", given.Buys("h1", Day, amount: 1_000, currency: null)),
+        ];
+        await given.ExecuteAsync("UPDATE run SET planned_at = NULL, state = 'planning'");
+        await given.RecordAsync(entries[..3]);
+        await given.ExecuteAsync("UPDATE run SET planned_at = now(), state = 'planned'");
+        await given.RecordAsync(entries[3..]);
+        await given.FoldAsync();
+
+        Assert.Equal("1/1", await given.ConvertedAsync());
+
+        static EventEntry Of(string product, EventEntry entry) =>
+            entry with
+            {
+                Attributes = new Dictionary<string, JsonElement>
+                {
+                    ["product"] = JsonSerializer.SerializeToElement(product),
+                },
+            };
+    }
+
+    [Fact]
+    public async Task Amounts_of_another_currency_are_never_added()
+    {
+        await using var given = await GivenArms.CreateAsync(everyTime: true);
+        await given.RecordAsync(
+            given.Buys("t1", Day, "a", 100),
+            given.Buys("t1", Day, "b", 7, "USD"),
+            given.Buys("t2", Day, "c", 5, "USD"),
+            given.Buys("t3", Day, "d", 20, currency: null)
+        );
+        await given.RecordAsync(given.Cancels("t2", "c"));
+
+        var treated = (await given.ReportAsync()).Lift.Treated;
+
+        Assert.Equal((2, 3, 120m, 1), (treated.Converted, treated.Conversions, treated.Value, treated.OtherCurrency));
+        Assert.Equal(treated, (await given.ExactAsync()).Lift.Treated);
+    }
+
+    [Fact]
+    public async Task Amounts_too_large_are_refused_one_by_one_and_the_largest_are_reported()
+    {
+        await using var given = await GivenArms.CreateAsync(everyTime: true);
+        const decimal largest = 9_999_999_999_999_999.9999m;
+
+        var batch = await given.RecordAsync(
+            given.Buys("t1", Day, "a", largest),
+            given.Buys("t2", Day, "b", 10_000_000_000_000_000m),
+            given.Buys("t3", Day, "c", decimal.MaxValue),
+            given.Buys("t3", Day, "d", largest)
+        );
+
+        Assert.Equal(
+            [ItemStatus.Created, ItemStatus.Refused, ItemStatus.Refused, ItemStatus.Created],
+            batch.Items.Select(item => item.Status)
+        );
+        Assert.Equal("amount", batch.Items[1].Error!.Fields[0].Path);
+        var lift = (await given.ReportAsync()).Lift;
+        Assert.Equal((2 * largest, 2), (lift.Treated.Value, lift.Treated.Converted));
+        Assert.Null(lift.ValuePerCustomer.Missing);
+        Assert.Equal(lift, (await given.ExactAsync()).Lift);
     }
 
     [Fact]

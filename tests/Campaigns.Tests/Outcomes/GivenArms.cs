@@ -20,6 +20,7 @@ namespace Campaigns.Tests.Outcomes;
 internal sealed class GivenArms : IAsyncDisposable
 {
     public const string Goal = "deposit.opened";
+    public static readonly TimeSpan Week = TimeSpan.FromDays(7);
     public static readonly Actor Backend = new("backend-1", Role.Backend);
 
     private readonly TestDatabase _database;
@@ -39,21 +40,34 @@ internal sealed class GivenArms : IAsyncDisposable
         int suppressed = 0,
         int heldOutGlobal = 0,
         bool everyTime = false,
-        TestDatabase? database = null
+        TestDatabase? database = null,
+        Goal? goal = null
     )
     {
+        goal ??= new Goal
+        {
+            Event = Goal,
+            Window = Week,
+            EveryTime = everyTime,
+        };
         var now = DateTimeOffset.UtcNow;
         var start = new DateTimeOffset(now.AddDays(-10).Date, TimeSpan.Zero).AddHours(2);
         var given = new GivenArms(database ?? await Databases.CreateAsync(), start);
-        await given.RunAsync(treated, heldOut, suppressed, heldOutGlobal, everyTime);
+        await given.RunAsync(treated, heldOut, suppressed, heldOutGlobal, goal);
         return given;
     }
 
     public ValueTask DisposeAsync() => _database.DisposeAsync();
 
     /// <summary>A goal event.</summary>
-    public EventEntry Buys(string customer, TimeSpan after, string? id = null, decimal? amount = null) =>
-        new("core-bank", id ?? $"e-{Interlocked.Increment(ref _ids)}", customer, Goal, Start + after, amount, "CNY");
+    public EventEntry Buys(
+        string customer,
+        TimeSpan after,
+        string? id = null,
+        decimal? amount = null,
+        string? currency = "CNY"
+    ) =>
+        new("core-bank", id ?? $"e-{Interlocked.Increment(ref _ids)}", customer, Goal, Start + after, amount, currency);
 
     /// <summary>What takes a goal event back.</summary>
     public EventEntry Cancels(string customer, string id) =>
@@ -81,6 +95,10 @@ internal sealed class GivenArms : IAsyncDisposable
     public async Task<CampaignReport> ReportAsync() =>
         (await new CampaignReports(DataSource).OfAsync("savings", default)).Value;
 
+    /// <summary>Counted again from what was recorded.</summary>
+    public async Task<CampaignReport> ExactAsync() =>
+        (await new CampaignReports(DataSource).OfAsync("savings", null, exact: true, default)).Value;
+
     /// <summary>Customers converted, as <c>treated/control</c>.</summary>
     public async Task<string> ConvertedAsync()
     {
@@ -102,7 +120,7 @@ internal sealed class GivenArms : IAsyncDisposable
         return await connection.QuerySingleAsync<T>(sql);
     }
 
-    private async Task RunAsync(int treated, int heldOut, int suppressed, int heldOutGlobal, bool everyTime)
+    private async Task RunAsync(int treated, int heldOut, int suppressed, int heldOutGlobal, Goal goal)
     {
         await using var connection = await DataSource.OpenConnectionAsync();
         var plan = new RunPlan
@@ -116,12 +134,7 @@ internal sealed class GivenArms : IAsyncDisposable
             Channels = [Channel.Sms],
             Variants = [new PlannedVariant(1, "warm", 5_000), new PlannedVariant(2, "plain", 10_000)],
             Templates = [],
-            Goal = new Goal
-            {
-                Event = Goal,
-                Window = TimeSpan.FromDays(7),
-                EveryTime = everyTime,
-            },
+            Goal = goal,
             Caps = new FrequencyCaps(),
             HoldoutBuckets = heldOut == 0 ? 0 : (int)(10_000L * heldOut / (treated + heldOut)),
             HoldoutSalt = "h",

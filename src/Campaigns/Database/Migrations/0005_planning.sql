@@ -115,6 +115,15 @@ CREATE TABLE run_ledger (
     PRIMARY KEY (run_key, step, reason, channel, variant, wave)
 );
 
+-- The number that a run's goal names as it was before anything was sent, of both arms.
+CREATE TABLE goal_baseline (
+    customer_key bigint NOT NULL,
+    run_key integer NOT NULL,
+    value numeric,                        -- null: the customer has none
+    PRIMARY KEY (run_key, customer_key)
+);
+CREATE INDEX run_number ON run (run_key) WHERE plan #>> '{goal,field}' IS NOT NULL;
+
 CREATE TABLE decision_reason (
     reason smallint PRIMARY KEY,
     name text NOT NULL UNIQUE,

@@ -81,6 +81,7 @@ CREATE TABLE conversion (
     recorded_at timestamptz NOT NULL,
     amount numeric(20, 4),
     currency text,
+    other_currency boolean NOT NULL DEFAULT false, -- not the goal's: the amount is not added
     reversed_at timestamptz,              -- when we learnt of it, or a shift left it before the opening
     counted boolean NOT NULL DEFAULT false, -- not reversed, and the customer's first where only the first counts
     PRIMARY KEY (run_key, customer_key, event_source, event_id)
@@ -101,6 +102,37 @@ CREATE TABLE reversal (
 CREATE TABLE counted_run (
     run_key integer PRIMARY KEY,
     counted_at timestamptz NOT NULL
+);
+
+-- The number that a run's goal names at the end of the customer's window; waves whose customers were looked up; and what
+-- they add up to. x is the number before, y its change.
+CREATE TABLE goal_followup (
+    customer_key bigint NOT NULL,
+    run_key integer NOT NULL,
+    value numeric,                        -- null: the customer has none
+    PRIMARY KEY (run_key, customer_key)
+);
+
+CREATE TABLE goal_wave (
+    run_key integer NOT NULL,
+    wave integer NOT NULL,
+    measured_at timestamptz NOT NULL,
+    PRIMARY KEY (run_key, wave)
+);
+
+CREATE TABLE goal_sum (
+    run_key integer NOT NULL,
+    arm smallint NOT NULL,
+    variant smallint NOT NULL,
+    wave integer NOT NULL,
+    customers bigint NOT NULL,
+    without_value bigint NOT NULL,        -- at one of the two times; counted with 0
+    x numeric NOT NULL,
+    xx numeric NOT NULL,
+    y numeric NOT NULL,
+    yy numeric NOT NULL,
+    xy numeric NOT NULL,
+    PRIMARY KEY (run_key, wave, arm, variant)
 );
 
 -- Changes to counters, logged with what caused them and folded a moment later; a report is both. Channel, variant and wave

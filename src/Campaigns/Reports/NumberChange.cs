@@ -1,0 +1,46 @@
+namespace Campaigns.Reports;
+
+/// <summary>How the number that the goal names changed, from before anything was sent to the end of each customer's window:
+/// everyone of both arms, delivered or not. Whoever has no number counts with 0; those whose sensitive data must not be
+/// looked at are in neither arm.</summary>
+public sealed record NumberChange
+{
+    /// <summary>As in the field catalogue.</summary>
+    public required string Field { get; init; }
+    public required ChangeArm Treated { get; init; }
+    public required ChangeArm Control { get; init; }
+
+    /// <summary>Customers of both arms whose window has not ended yet: they are in neither.</summary>
+    public required long Waiting { get; init; }
+
+    /// <summary>When the last that are in it were looked up.</summary>
+    public DateTimeOffset? MeasuredAt { get; init; }
+
+    /// <summary>Change per customer, treated less control (Welch).</summary>
+    public required Measured Change { get; init; }
+    public required PValue ChangePValue { get; init; }
+
+    /// <summary>The same less what the number before foretells of it (CUPED): narrower, and of the same effect.</summary>
+    public required Measured Cuped { get; init; }
+    public required PValue CupedPValue { get; init; }
+
+    /// <summary>Each variant against the same control arm.</summary>
+    public required IReadOnlyList<VariantChange> ByVariant { get; init; }
+}
+
+/// <summary>Customers of an arm who were looked up twice.</summary>
+/// <param name="WithoutValue">Without a number at one of the two times.</param>
+/// <param name="Before">Mean before; null with nobody in the arm.</param>
+/// <param name="Change">Mean change; null with nobody in the arm.</param>
+public sealed record ChangeArm(long Customers, long WithoutValue, double? Before = null, double? Change = null);
+
+/// <summary>A variant against the control arm.</summary>
+/// <param name="AdjustedPValue">Of the CUPED difference, by Holm over the variants.</param>
+public sealed record VariantChange(
+    string Variant,
+    ChangeArm Treated,
+    Measured Change,
+    Measured Cuped,
+    PValue CupedPValue,
+    PValue AdjustedPValue
+);

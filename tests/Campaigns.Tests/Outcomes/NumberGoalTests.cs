@@ -1,0 +1,198 @@
+using Campaigns.Lifecycle;
+using Campaigns.Outcomes;
+using Campaigns.Planning;
+using Campaigns.Reports;
+using Campaigns.Statistics;
+using Campaigns.Tests.Statistics;
+using Dapper;
+using Npgsql;
+
+namespace Campaigns.Tests.Outcomes;
+
+/// <summary>Goals that are a number of the customer: assets, products held, log-ins of the month.</summary>
+public sealed class NumberGoalTests
+{
+    // The published example of CUPED: y is the change, x what was there before.
+    private static readonly (string Customer, int Before, int Change)[] Published =
+    [
+        ("t1", 10, 12),
+        ("t2", 13, 15),
+        ("t3", 9, 11),
+        ("t4", 15, 18),
+        ("t5", 17, 20),
+        ("h1", 8, 9),
+        ("h2", 14, 14),
+        ("h3", 10, 10),
+        ("h4", 12, 13),
+        ("h5", 11, 12),
+    ];
+
+    [Fact]
+    public async Task The_change_per_customer_is_compared_by_Welch_and_by_CUPED()
+    {
+        await using var given = await CreateAsync(5, 5);
+        await HoldAsync(given, Published.Select(one => (one.Customer, (decimal?)one.Before)));
+        await TakeBaselineAsync(given);
+        await HoldAsync(given, Published.Select(one => (one.Customer, (decimal?)(one.Before + one.Change))));
+
+        Assert.Equal(1, await FollowUpAsync(given));
+
+        var report = await given.ReportAsync();
+        var change = report.Change!;
+        Assert.Equal((5, 0, 12.8, 15.2), Arm(change.Treated));
+        Assert.Equal((5, 0, 11.0, 11.6), Arm(change.Control));
+        Assert.Equal(3.6, change.Change.Value!.Value, 1e-9);
+        Assert.Equal(1.6777778, change.Cuped.Value!.Value, 5e-8);
+        Assert.True(change.Cuped.High - change.Cuped.Low < change.Change.High - change.Change.Low);
+        Assert.True(change.CupedPValue.Value < change.ChangePValue.Value);
+        Assert.Equal(["warm", "plain"], change.ByVariant.Select(variant => variant.Variant));
+        Assert.Equal(5, change.ByVariant.Sum(variant => variant.Treated.Customers));
+        Assert.Equal("notAnEvent", report.Lift.Difference.Missing);
+        Assert.DoesNotContain(report.Funnel, step => step.Metric == "converted");
+
+        static (long, long, double, double) Arm(ChangeArm arm) =>
+            (arm.Customers, arm.WithoutValue, Math.Round(arm.Before!.Value, 9), Math.Round(arm.Change!.Value, 9));
+    }
+
+    [Fact]
+    public async Task Nothing_is_looked_up_before_the_window_ends_and_nothing_twice()
+    {
+        await using var given = await CreateAsync(2, 2, TimeSpan.FromDays(30));
+        await HoldAsync(given, [("t1", 5), ("h1", 5)]);
+        await TakeBaselineAsync(given);
+
+        Assert.Equal(0, await FollowUpAsync(given));
+        Assert.Equal(4, (await given.ReportAsync()).Change!.Waiting);
+
+        await given.ExecuteAsync("UPDATE business_clock SET clock_offset = interval '21 days'");
+        var taken = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => FollowUpAsync(given))));
+        await HoldAsync(given, [("t1", 500)]);
+
+        Assert.Equal(1, taken.Sum() + await FollowUpAsync(given));
+        var change = (await given.ReportAsync()).Change!;
+        Assert.Equal((0, 2, 0.0), (change.Waiting, change.Treated.Customers, change.Treated.Change));
+        Assert.NotNull(change.MeasuredAt);
+    }
+
+    [Fact]
+    public async Task A_crash_in_the_middle_leaves_the_wave_to_be_looked_up_again()
+    {
+        await using var given = await CreateAsync(2, 2);
+        await HoldAsync(given, [("t1", 1), ("t2", 2), ("h1", 3), ("h2", 4)]);
+        await TakeBaselineAsync(given);
+        await given.ExecuteAsync("ALTER TABLE goal_sum ADD CONSTRAINT cut CHECK (customers < 0)");
+        await Assert.ThrowsAsync<PostgresException>(() => FollowUpAsync(given));
+        Assert.Equal(0, await given.AskAsync<long>("SELECT count(*) FROM goal_followup"));
+
+        await given.ExecuteAsync("ALTER TABLE goal_sum DROP CONSTRAINT cut");
+
+        Assert.Equal(1, await FollowUpAsync(given));
+        Assert.Equal(2, (await given.ReportAsync()).Change!.Control.Customers);
+    }
+
+    [Fact]
+    public async Task Who_has_no_number_counts_with_nothing_and_is_said()
+    {
+        await using var given = await CreateAsync(2, 2);
+        await HoldAsync(given, [("t1", 100), ("h1", 100)]);
+        await TakeBaselineAsync(given);
+        await HoldAsync(given, [("t2", 60)]);
+
+        await FollowUpAsync(given);
+
+        var change = (await given.ReportAsync()).Change!;
+        Assert.Equal((2, 1, 30.0), (change.Treated.Customers, change.Treated.WithoutValue, change.Treated.Change));
+        Assert.Equal((2, 1, 0.0), (change.Control.Customers, change.Control.WithoutValue, change.Control.Change));
+    }
+
+    [Fact]
+    public async Task Sensitive_data_of_whoever_has_not_consented_is_not_looked_at()
+    {
+        await using var given = await CreateAsync(3, 3, sensitive: true);
+        await given.ExecuteAsync("UPDATE contact SET sensitive_consent = customer_key % 3 <> 0");
+        await HoldAsync(given, Enumerable.Range(1, 3).SelectMany(i => new[] { ($"t{i}", (decimal?)i), ($"h{i}", i) }));
+        await TakeBaselineAsync(given);
+        await given.ExecuteAsync(
+            """
+            UPDATE contact SET sensitive_consent = false
+            WHERE customer_key = (SELECT min(customer_key) FROM goal_baseline)
+            """
+        );
+
+        await FollowUpAsync(given);
+
+        var change = (await given.ReportAsync()).Change!;
+        Assert.Equal(3, change.Treated.Customers + change.Control.Customers);
+    }
+
+    [Fact]
+    public async Task Added_up_again_it_is_the_same_and_a_banks_sums_keep_their_digits()
+    {
+        await using var given = await CreateAsync(4, 4);
+        await HoldAsync(given, All((arm, i) => 9_000_000_000_000.25m + i));
+        await TakeBaselineAsync(given);
+        await HoldAsync(given, All((arm, i) => 9_000_000_000_000.25m + (arm == "t" ? 2 * i : i) + (i % 2)));
+        await FollowUpAsync(given);
+
+        var folded = (await given.ReportAsync()).Change!;
+        var exact = (await new CampaignReports(given.DataSource).OfAsync("savings", null, exact: true, default))
+            .Value
+            .Change!;
+
+        Assert.Equal(folded with { ByVariant = [] }, exact with { ByVariant = [] });
+        Assert.Equal(folded.ByVariant, exact.ByVariant);
+        // Changes of 2, 2, 4, 4 against 1, 0, 1, 0.
+        Assert.Equal(2.5, folded.Change.Value!.Value, 1e-9);
+        var small = Means.Welch(Samples.Of([2, 2, 4, 4]), Samples.Of([1, 0, 1, 0])).Value!.Value;
+        Assert.Equal(small.Difference.High, folded.Change.High!.Value, 1e-9);
+
+        static IEnumerable<(string, decimal?)> All(Func<string, int, decimal> value) =>
+            Enumerable
+                .Range(1, 4)
+                .SelectMany(i => new[] { ($"t{i}", (decimal?)value("t", i)), ($"h{i}", value("h", i)) });
+    }
+
+    private static async Task<GivenArms> CreateAsync(
+        int treated,
+        int heldOut,
+        TimeSpan? window = null,
+        bool sensitive = false
+    )
+    {
+        var goal = new Goal { Field = "assets", Window = window ?? GivenArms.Week };
+        var given = await GivenArms.CreateAsync(treated, heldOut, goal: goal);
+        await given.ExecuteAsync(
+            $"INSERT INTO field (name, type, sensitive, profiling, updated_at) VALUES ('assets', 'number', {sensitive}, false, now())"
+        );
+        return given;
+    }
+
+    private static async Task HoldAsync(GivenArms given, IEnumerable<(string Customer, decimal? Assets)> holdings)
+    {
+        await using var connection = await given.DataSource.OpenConnectionAsync();
+        var all = holdings.ToList();
+        await connection.ExecuteAsync(
+            """
+            UPDATE customer c SET attributes = jsonb_build_object('assets', h.assets)
+            FROM unnest(@customers, @assets) AS h (customer_id, assets)
+            WHERE c.customer_id = h.customer_id
+            """,
+            new
+            {
+                customers = all.Select(one => one.Customer).ToArray(),
+                assets = all.Select(one => one.Assets).ToArray(),
+            }
+        );
+    }
+
+    /// <summary>As the completion of a run does.</summary>
+    private static async Task TakeBaselineAsync(GivenArms given)
+    {
+        await using var connection = await given.DataSource.OpenConnectionAsync();
+        var key = await connection.QuerySingleAsync<int>("SELECT run_key FROM run");
+        var run = (await RunRow.ReadAsync(connection, key))!;
+        await Baselines.TakeAsync(connection, run, run.ReadPlan(), default);
+    }
+
+    private static Task<int> FollowUpAsync(GivenArms given) => new FollowUps(given.DataSource).TakeDueAsync(default);
+}
