@@ -123,7 +123,9 @@ internal static class PlanBenchmark
         );
         if (withTouchIndex)
         {
-            await bench.ExecuteAsync("CREATE INDEX ON bare (wave, variant, customer_key) WHERE reason = 0");
+            await bench.ExecuteAsync(
+                "CREATE INDEX ON bare (touch_place(wave, variant, customer_key)) WHERE reason = 0"
+            );
         }
 
         await bench.ExecuteAsync("CHECKPOINT");

@@ -151,7 +151,8 @@ internal sealed class ChunkEnd(NpgsqlDataSource dataSource)
                 SELECT customer_key
                 FROM decision
                 WHERE run_key = @RunKey AND wave = @Wave AND variant = @Variant AND reason = 0
-                  AND customer_key BETWEEN @LowKey AND @HighKey
+                  AND touch_place(wave, variant, customer_key)
+                      BETWEEN touch_place(@Wave, @Variant, @LowKey) AND touch_place(@Wave, @Variant, @HighKey)
                 """,
                 new
                 {

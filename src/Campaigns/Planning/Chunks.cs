@@ -18,18 +18,14 @@ internal sealed record ChunkCut(
 );
 
 /// <summary>Cuts the touches of a planned run into chunks: thousands of rows that are the queue of dispatch.</summary>
-/// <remarks>The touches of a wave and variant are counted by narrow slices of the key range, and neighbouring slices are
-/// put together until a chunk is full, so that chunks are even however the touches lie, without sorting the touches.
-/// </remarks>
+/// <remarks>The touches of a wave and variant are counted by slices of as many keys as a chunk has touches at most, and
+/// neighbouring slices are put together while they fit into one, so that chunks are even however the touches lie, without
+/// sorting the touches.</remarks>
 internal static class Chunks
 {
-    private const int SlicesPerChunk = 4;
-
-    /// <summary>Keys a slice.</summary>
-    public static long SliceWidth(RunPlan plan) => Math.Max(1, plan.ChunkSize / SlicesPerChunk);
-
-    /// <summary>Where the chunks of a run begin and end, in the order in which they open. A chunk has at most the plan's size
-    /// and a quarter.</summary>
+    /// <summary>Where the chunks of a run begin and end, in the order in which they open. A chunk has at most the plan's
+    /// size, and it and the next one have more together.</summary>
+    /// <param name="slices">Counts by slices of as many keys.</param>
     public static IReadOnlyList<ChunkCut> Cut(
         IEnumerable<DecisionSlice> slices,
         RunPlan plan,
@@ -50,27 +46,22 @@ internal static class Chunks
     private static List<ChunkCut> Cut(IReadOnlyList<DecisionSlice> slices, int size, Wave wave)
     {
         var cuts = new List<ChunkCut>();
-        var (through, number) = (0L, -1L);
         foreach (var slice in slices)
         {
-            through += slice.Customers;
-            // A slice belongs to the chunk in which it ends.
-            var chunk = (through - 1) / size;
-            if (chunk == number)
+            var (low, high) = (slice.Slice!.Value * size, ((slice.Slice.Value + 1) * size) - 1);
+            if (cuts.Count > 0 && cuts[^1] is var open && open.Touches + slice.Customers <= size)
             {
-                var open = cuts[^1];
-                cuts[^1] = open with { HighKey = slice.HighKey, Touches = open.Touches + slice.Customers };
+                cuts[^1] = open with { HighKey = high, Touches = open.Touches + slice.Customers };
                 continue;
             }
 
-            number = chunk;
             cuts.Add(
                 new ChunkCut(
                     wave.Number,
                     (short)wave.Channel,
                     slice.Variant,
-                    slice.LowKey,
-                    slice.HighKey,
+                    low,
+                    high,
                     slice.Customers,
                     wave.Opens.UtcDateTime
                 )
@@ -110,7 +101,8 @@ internal static class Chunks
             SET wave = r.wave, planned_wave = c.wave, low_key = NULL, high_key = NULL, members = ARRAY(
                 SELECT d.customer_key FROM decision d
                 WHERE d.run_key = c.run_key AND d.wave = c.wave AND d.variant = c.variant AND d.reason = 0
-                  AND d.customer_key BETWEEN c.low_key AND c.high_key
+                  AND touch_place(d.wave, d.variant, d.customer_key)
+                      BETWEEN touch_place(c.wave, c.variant, c.low_key) AND touch_place(c.wave, c.variant, c.high_key)
                 ORDER BY d.customer_key)
             FROM unnest(@numbers, @waves) AS r (chunk, wave)
             WHERE c.run_key = @runKey AND c.chunk = r.chunk

@@ -22,7 +22,7 @@ public sealed class RunCompletion(NpgsqlDataSource dataSource)
             }
 
             var plan = run.ReadPlan();
-            var counting = CountAsync(runKey, Chunks.SliceWidth(plan), cancellationToken);
+            var counting = CountAsync(runKey, plan.ChunkSize, cancellationToken);
             if (RunTable.IsLarge(runKey) && !await RunTable.IsAttachedAsync(connection, runKey))
             {
                 await RunTable.AttachAsync(dataSource, runKey, cancellationToken);

@@ -101,7 +101,13 @@ CREATE TABLE decision (
 -- Small runs share a partition; each large run has one of its own, whose indexes need not name the run.
 CREATE TABLE decision_small PARTITION OF decision (PRIMARY KEY (run_key, customer_key, step))
     FOR VALUES FROM (MINVALUE) TO (0);
-CREATE INDEX decision_small_touch ON decision_small (run_key, wave, variant, customer_key) WHERE reason = 0;
+-- Where a touch lies among its run's: one number is sorted in half the time of three columns. Variants lap over each other
+-- from key 2^40 on, so whoever looks for a range names wave and variant too.
+CREATE FUNCTION touch_place(wave integer, variant smallint, customer_key bigint) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (wave::bigint << 48) + (variant::bigint << 40) + customer_key;
+
+CREATE INDEX decision_small_touch ON decision_small (run_key, touch_place(wave, variant, customer_key)) WHERE reason = 0;
 
 -- The counts of a planned run, made once: its decisions never change.
 CREATE TABLE run_ledger (
