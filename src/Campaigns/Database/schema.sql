@@ -253,7 +253,7 @@ TABLE decision_small
     channel smallint
     variant smallint
     CONSTRAINT decision_small_pkey PRIMARY KEY (run_key, customer_key, step)
-    CREATE INDEX decision_small_touch ON public.decision_small USING btree (run_key, wave, variant, customer_key) WHERE (reason = 0)
+    CREATE INDEX decision_small_touch ON public.decision_small USING btree (run_key, touch_place(wave, variant, customer_key)) WHERE (reason = 0)
 
 TABLE engagement
     run_key integer NOT NULL
@@ -723,6 +723,12 @@ BEGIN
     x := ((x >> 16) # x) * 73244475 & 4294967295;
     RETURN (x >> 16) # x;
 END $function$
+
+CREATE OR REPLACE FUNCTION public.touch_place(wave integer, variant smallint, customer_key bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ((((wave)::bigint << 48) + ((variant)::bigint << 40)) + customer_key)
 
 CREATE OR REPLACE FUNCTION public.touch_state(run integer, customers bigint[] DEFAULT NULL::bigint[])
  RETURNS TABLE(customer_key bigint, state text, reason smallint, attempted_at timestamp with time zone, accepted_at timestamp with time zone, delivered_at timestamp with time zone)
