@@ -32,7 +32,9 @@ internal static class TemplateEndpoints
             .WithDescription(
                 "Every change is a new version; a campaign keeps the one it was approved with. Refused (422) where a "
                     + "variable is no field and has no default, where the wording is forbidden, or where the message "
-                    + "would arrive without its sender or its way to refuse, or with two."
+                    + "would arrive without its sender or its way to refuse, or with two, or a short message in more "
+                    + "segments than are allowed (`Templates:MaxSegments`, 10). `sms` says how long a short message is "
+                    + "as received: with its defaults, and at most."
             );
 
         templates

@@ -2606,6 +2606,37 @@ public sealed record SmallestEffect
     public string? Missing { get; init; }
 }
 
+/// <summary>How a short message is coded on the air.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<SmsEncoding>))]
+public enum SmsEncoding
+{
+    [JsonStringEnumMemberName("gsm7"), EnumMember(Value = "gsm7")]
+    Gsm7,
+    [JsonStringEnumMemberName("ucs2"), EnumMember(Value = "ucs2")]
+    Ucs2,
+}
+
+/// <summary>How long a template is as a short message, as received: with sender and way to refuse, whoever adds
+/// them.</summary>
+public sealed record SmsLength
+{
+    /// <summary>With its defaults; a customer's own values may need `ucs2`.</summary>
+    [JsonPropertyName("encoding")]
+    public required SmsEncoding Encoding { get; init; }
+
+    /// <summary>Unicode code points, with its defaults, and nothing where a place has none.</summary>
+    [JsonPropertyName("characters")]
+    public required int Characters { get; init; }
+
+    /// <summary>Likewise: what it is reckoned to cost.</summary>
+    [JsonPropertyName("segments")]
+    public required int Segments { get; init; }
+
+    /// <summary>What no customer's values exceed, however long the fields allow them to be.</summary>
+    [JsonPropertyName("mostSegments")]
+    public required int MostSegments { get; init; }
+}
+
 /// <summary>Why a channel is stopped.</summary>
 public sealed record StopChannelRequest
 {
@@ -2645,6 +2676,11 @@ public sealed record Template
     /// <summary>Business time.</summary>
     [JsonPropertyName("createdAt")]
     public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>How long it is as a short message, with what the gateway of now adds; null for other channels, and
+    /// where no gateway serves SMS.</summary>
+    [JsonPropertyName("sms"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public SmsLength? Sms { get; init; }
 }
 
 /// <summary>What a marketer writes: one message for one channel in one language. Places such as `{{first_name}}`

@@ -314,8 +314,9 @@ public interface ICampaignsApi
 
     /// <summary>Make or change a template. Every change is a new version; a campaign keeps the one it was approved
     /// with. Refused (422) where a variable is no field and has no default, where the wording is forbidden, or
-    /// where the message would arrive without its sender or its way to refuse, or with two. Open to: marketer,
-    /// admin.</summary>
+    /// where the message would arrive without its sender or its way to refuse, or with two, or a short message in
+    /// more segments than are allowed (`Templates:MaxSegments`, 10). `sms` says how long a short message is as
+    /// received: with its defaults, and at most. Open to: marketer, admin.</summary>
     [Headers("Accept: application/json", "Content-Type: application/json")]
     [Put("/v1/templates/{templateId}")]
     Task<Template> PutTemplateAsync(string templateId, [Body] TemplateDraft body, [Header("If-Match")] string? ifMatch = null, CancellationToken cancellationToken = default);

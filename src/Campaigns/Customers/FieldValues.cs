@@ -7,11 +7,24 @@ namespace Campaigns.Customers;
 internal static class FieldValues
 {
     public const int LongestText = 4096;
+    private const int LongestNumber = 40;
 
     // What numeric, decimal and double all hold without surprise.
     private const decimal LargestNumber = 1_000_000_000_000_000_000m;
 
     private static readonly string[] DateForms = ["yyyy-MM-dd", "yyyy/M/d", "yyyyMMdd"];
+
+    /// <summary>Most UTF-16 units of a value of the field, written as text.</summary>
+    public static int Longest(Field field) =>
+        field.Type switch
+        {
+            // Stored without its exponent: what it shifts a number by is less than a decimal's 29 digits.
+            FieldType.Number => LongestNumber + 30,
+            FieldType.Boolean => "false".Length,
+            FieldType.Date => "2026-02-17".Length,
+            FieldType.Enum => field.Options.Select(option => option.Length).DefaultIfEmpty().Max(),
+            _ => LongestText,
+        };
 
     /// <summary>Why a JSON value is not one of the field's; null where it is.</summary>
     public static string? FindFault(Field field, JsonElement value) =>
@@ -19,7 +32,7 @@ internal static class FieldValues
         {
             FieldType.Number => value.ValueKind == JsonValueKind.Number && IsNumber(value)
                 ? null
-                : "must be a number of at most 18 digits before the point",
+                : $"must be a number of at most 18 digits before the point and {LongestNumber} characters",
             FieldType.Boolean => value.ValueKind is JsonValueKind.True or JsonValueKind.False
                 ? null
                 : "must be true or false",
@@ -101,8 +114,12 @@ internal static class FieldValues
         )
         && Math.Abs(number) < LargestNumber;
 
+    // A thousandfold exponent of zero, or of what is as good as zero, would be stored as a thousand digits.
     private static bool IsNumber(JsonElement value) =>
-        value.TryGetDecimal(out var number) && Math.Abs(number) < LargestNumber;
+        value.GetRawText() is { Length: <= LongestNumber } written
+        && value.TryGetDecimal(out var number)
+        && Math.Abs(number) < LargestNumber
+        && (number != 0 || !written.Contains('e', StringComparison.OrdinalIgnoreCase));
 
     private static bool IsDate(string text) =>
         DateOnly.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out _);

@@ -48,6 +48,10 @@ public sealed record Template
 
     /// <summary>Business time.</summary>
     public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>How long it is as a short message, with what the gateway of now adds; null for other channels, and where no
+    /// gateway serves SMS.</summary>
+    public SmsLength? Sms { get; init; }
 }
 
 /// <summary>A template at a version.</summary>

@@ -1,21 +1,10 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Campaigns.Channels;
+using Campaigns.Customers;
 using Campaigns.Results;
 
 namespace Campaigns.Lifecycle;
-
-/// <summary>Settings of templates, from the configuration's section <c>Templates</c>.</summary>
-public sealed class TemplateOptions
-{
-    private static readonly string[] Promises = ["保本", "零风险", "稳赚", "低门槛", "秒到账"];
-
-    /// <summary>What no template may say, whatever the case and the spaces between. Where the configuration names none:
-    /// promises of safety and ease that the advertising law forbids.</summary>
-    public string[]? ForbiddenWords { get; set; }
-
-    internal IReadOnlyList<string> Forbidden => ForbiddenWords ?? Promises;
-}
 
 /// <summary>Whether a template may be sent as it stands.</summary>
 internal static partial class TemplateChecks
@@ -51,7 +40,7 @@ internal static partial class TemplateChecks
                 );
             }
 
-            CheckText(value, $"defaults.{name}", 200, faults);
+            CheckText(value ?? "", $"defaults.{name}", 200, faults);
         }
     }
 
@@ -69,8 +58,8 @@ internal static partial class TemplateChecks
         }
     }
 
-    /// <param name="fields">Names of the field catalogue.</param>
-    public static void CheckVariables(TemplateDraft draft, IReadOnlySet<string> fields, FaultList faults)
+    /// <param name="fields">The field catalogue.</param>
+    public static void CheckVariables(TemplateDraft draft, IReadOnlyDictionary<string, Field> fields, FaultList faults)
     {
         foreach (var (path, text) in Texts(draft))
         {
@@ -80,7 +69,7 @@ internal static partial class TemplateChecks
                     place =>
                     {
                         var name = place.Groups["name"].Value;
-                        if (!fields.Contains(name) && !draft.Defaults.ContainsKey(name))
+                        if (!fields.ContainsKey(name) && !draft.Defaults.ContainsKey(name))
                         {
                             faults.Invalid(
                                 "unknown-variable",
@@ -98,6 +87,25 @@ internal static partial class TemplateChecks
             }
         }
     }
+
+    /// <param name="most">Segments.</param>
+    public static void CheckLength(SmsLength length, int most, FaultList faults)
+    {
+        if (length.Segments > most)
+        {
+            faults.Invalid(
+                "sms-too-long",
+                "text",
+                $"would arrive in {length.Segments} segments of {Json.ProductJson.NameOf(length.Encoding)} "
+                    + $"({length.Characters} characters with the sender and the way to refuse), where {most} are allowed: "
+                    + "shorten it"
+            );
+        }
+    }
+
+    /// <summary>Names of the places of a text, each as often as it stands there.</summary>
+    public static IEnumerable<string> Variables(string text) =>
+        Place().Matches(text).Select(place => place.Groups["name"].Value);
 
     /// <summary>What the gateway of the channel asks.</summary>
     /// <param name="defaultSender">The signature that the gateway adds where the template names none.</param>

@@ -1,6 +1,7 @@
 using Campaigns.Access;
 using Campaigns.Audit;
 using Campaigns.Channels;
+using Campaigns.Customers;
 using Campaigns.Database;
 using Campaigns.Json;
 using Campaigns.Results;
@@ -22,8 +23,8 @@ public sealed class Templates(NpgsqlDataSource dataSource, Gateways gateways, Te
     /// <param name="seen">The version the caller saw last; null where it does not say.</param>
     /// <returns>400 <c>validation-failed</c>; 422 <c>unknown-variable</c>, <c>variables-not-allowed</c>,
     /// <c>forbidden-wording</c>, <c>purpose-not-carried</c>, <c>provider-template-missing</c>, <c>sender-missing</c>,
-    /// <c>sender-repeated</c>, <c>refusal-missing</c>, <c>refusal-repeated</c>, with every field at fault; 412
-    /// <c>version-mismatch</c>.</returns>
+    /// <c>sender-repeated</c>, <c>refusal-missing</c>, <c>refusal-repeated</c>, <c>sms-too-long</c>, with every field at
+    /// fault; 412 <c>version-mismatch</c>.</returns>
     public async Task<Result<Saved<Template>>> PutAsync(
         Actor actor,
         string templateId,
@@ -34,7 +35,8 @@ public sealed class Templates(NpgsqlDataSource dataSource, Gateways gateways, Te
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        if (await CheckAsync(connection, templateId, draft) is { } error)
+        var fields = await Fields.LoadAsync(connection);
+        if (Check(templateId, draft, fields) is { } error)
         {
             return error;
         }
@@ -57,7 +59,7 @@ public sealed class Templates(NpgsqlDataSource dataSource, Gateways gateways, Te
         var before = created ? null : await FindAsync(connection, templateId, version);
         if (before is not null && Documents.Same(before.Content, draft))
         {
-            return new Saved<Template>(before, Created: false);
+            return new Saved<Template>(Measured(before, fields), Created: false);
         }
 
         var now = await BusinessClock.NowAsync(connection);
@@ -72,17 +74,15 @@ public sealed class Templates(NpgsqlDataSource dataSource, Gateways gateways, Te
             new { version = version + 1 }
         );
         await transaction.CommitAsync(cancellationToken);
-        return new Saved<Template>(
-            new Template
-            {
-                TemplateId = templateId,
-                Version = version + 1,
-                Content = draft,
-                CreatedBy = actor.Id,
-                CreatedAt = now,
-            },
-            created
-        );
+        var saved = new Template
+        {
+            TemplateId = templateId,
+            Version = version + 1,
+            Content = draft,
+            CreatedBy = actor.Id,
+            CreatedAt = now,
+        };
+        return new Saved<Template>(Measured(saved, fields), created);
     }
 
     /// <summary>The newest version, or the one asked for; 404.</summary>
@@ -90,7 +90,7 @@ public sealed class Templates(NpgsqlDataSource dataSource, Gateways gateways, Te
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         return await FindAsync(connection, templateId, version) is { } template
-            ? template
+            ? Measured(template, await Fields.LoadAsync(connection))
             : Error.NotFound("template", templateId);
     }
 
@@ -108,27 +108,46 @@ public sealed class Templates(NpgsqlDataSource dataSource, Gateways gateways, Te
                 """,
             new { after = after ?? "", limit }
         );
-        return [.. rows.Select(row => row.ToTemplate())];
+        var fields = await Fields.LoadAsync(connection);
+        return [.. rows.Select(row => Measured(row.ToTemplate(), fields))];
     }
 
     /// <summary>Whether a template still satisfies the gateways as they are configured now, the catalogue and the wording
     /// rules; null when it does.</summary>
-    internal async Task<Error?> CheckAsync(NpgsqlConnection connection, string templateId, TemplateDraft draft)
+    internal async Task<Error?> CheckAsync(NpgsqlConnection connection, string templateId, TemplateDraft draft) =>
+        Check(templateId, draft, await Fields.LoadAsync(connection));
+
+    private Error? Check(string templateId, TemplateDraft draft, IReadOnlyDictionary<string, Field> fields)
     {
         var faults = new FaultList();
         faults.CheckId("templateId", templateId);
         TemplateChecks.CheckForm(draft, faults);
         TemplateChecks.CheckWords(draft, options, faults);
-        var fields = await connection.QueryAsync<string>("SELECT name FROM field");
-        TemplateChecks.CheckVariables(draft, fields.ToHashSet(), faults);
+        TemplateChecks.CheckVariables(draft, fields, faults);
         if (gateways.For(draft.Channel) is { } gateway)
         {
             var sender = gateways.SettingsOf(draft.Channel).SignName;
             TemplateChecks.CheckGateway(draft, gateway.Declaration, sender, faults);
         }
 
+        if (LengthOf(draft, fields) is { } length)
+        {
+            TemplateChecks.CheckLength(length, options.MaxSegments, faults);
+        }
+
         return faults.ToError();
     }
+
+    private Template Measured(Template template, IReadOnlyDictionary<string, Field> fields) =>
+        template with
+        {
+            Sms = LengthOf(template.Content, fields),
+        };
+
+    private SmsLength? LengthOf(TemplateDraft draft, IReadOnlyDictionary<string, Field> fields) =>
+        draft.Channel == Channel.Sms && gateways.For(Channel.Sms) is { } gateway
+            ? SmsLength.Of(draft, fields, gateway.Declaration, gateways.SettingsOf(Channel.Sms).SignName)
+            : null;
 
     internal static async Task<Template?> FindAsync(NpgsqlConnection connection, string templateId, int? version)
     {

@@ -120,6 +120,8 @@ public sealed class CustomerRegisterTests
     [Theory]
     [InlineData("number", "\"1\"")]
     [InlineData("number", "1e400")]
+    [InlineData("number", "0e-1000")] // which is stored as a thousand digits
+    [InlineData("number", "1.00000000000000000000000000000000000000000")]
     [InlineData("boolean", "\"true\"")]
     [InlineData("date", "\"2026-02-30\"")]
     [InlineData("text", "\"\\u0000\"")]

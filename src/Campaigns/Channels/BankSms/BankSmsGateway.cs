@@ -11,7 +11,6 @@ internal sealed class BankSmsGateway(GatewaySettings settings, ProviderHttp http
     internal const string Name = "bank-sms";
     internal const string KeyHeader = "webhook-key";
     private const int MostMessages = 500;
-    private const string RefusalText = " 拒收请回复R";
     private static readonly TimeSpan KeysKept = TimeSpan.FromHours(24);
 
     public GatewayDeclaration Declaration { get; } =
@@ -50,15 +49,10 @@ internal sealed class BankSmsGateway(GatewaySettings settings, ProviderHttp http
     }
 
     /// <summary>As the customer reads it, with what the law asks for; null where it cannot be filled in.</summary>
-    private string? Text(SendRequest request, SendItem item)
-    {
-        var sender = request.Content.Sender ?? settings.SignName;
-        return ProviderWords.Fill(request.Content.Text, item.Variables) is { } text
-            ? (sender.Length > 0 ? $"【{sender}】" : "")
-                + text
-                + (request.Purpose == Purpose.Marketing ? RefusalText : "")
+    private string? Text(SendRequest request, SendItem item) =>
+        ProviderWords.Fill(request.Content.Text, item.Variables) is { } text
+            ? ReceivedText.Of(Declaration, request.Purpose, request.Content.Sender ?? settings.SignName, text)
             : null;
-    }
 
     private HttpRequestMessage Message(SendRequest request, string?[] texts)
     {
