@@ -109,6 +109,7 @@ public static class ContactPlaces
         parameters.Add(
             new NpgsqlParameter("gap", NpgsqlDbType.Interval) { Value = (object?)limits.MinimumGap ?? DBNull.Value }
         );
+        await batch.PrepareAsync(cancellationToken);
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
         await reader.NextResultAsync(cancellationToken);
         var taken = new List<long>(keys.Length);

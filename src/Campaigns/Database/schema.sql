@@ -713,6 +713,18 @@ AS $function$
     WHERE run_key = run AND customer_key = ANY (customers) AND state = 4
 $function$
 
+CREATE OR REPLACE FUNCTION public.hold_chunk(run integer, number integer, held bigint, lease interval)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    UPDATE chunk SET leased_until = clock_timestamp() + lease
+    WHERE run_key = run AND chunk = number AND token = held AND state = 0;
+    IF NOT FOUND THEN
+        RAISE SQLSTATE 'CM001' USING MESSAGE = format('The lease of chunk %s-%s is another''s.', run, number);
+    END IF;
+END $function$
+
 CREATE OR REPLACE FUNCTION public.mix32(x bigint)
  RETURNS bigint
  LANGUAGE plpgsql

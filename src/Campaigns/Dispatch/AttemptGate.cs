@@ -70,8 +70,7 @@ internal sealed class AttemptGate(
         }
 
         var attempts = Split(chunk, gateway, passed, keys, fence.FirstRequest, dates, previous);
-        await AppendAsync(connection, chunk, fence, attempts, withheld, cancellationToken);
-        await transaction.CommitAsync(cancellationToken);
+        await AppendAndCommitAsync(connection, chunk, fence, attempts, withheld, cancellationToken);
         return new Round(Halt.None, attempts);
     }
 
@@ -175,6 +174,7 @@ internal sealed class AttemptGate(
             batch.BatchCommands.Add(Converted(ending, wave, candidates));
         }
 
+        await batch.PrepareAsync(cancellationToken);
         var asked = time.GetUtcNow();
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
         await reader.NextResultAsync(cancellationToken);
@@ -327,7 +327,7 @@ internal sealed class AttemptGate(
         return attempts;
     }
 
-    private static async Task AppendAsync(
+    private static async Task AppendAndCommitAsync(
         NpgsqlConnection connection,
         Chunk chunk,
         Fence fence,
@@ -340,21 +340,19 @@ internal sealed class AttemptGate(
         for (var i = 0; i < Math.Max(1, attempts.Count); i++)
         {
             var attempt = i < attempts.Count ? attempts[i] : null;
-            if (attempt is null && withheld.Count == 0)
+            if (attempt is not null || withheld.Count > 0)
             {
-                return;
+                batch.BatchCommands.Add(
+                    AttemptRow.Insert(
+                        chunk,
+                        fence.FirstRequest + i,
+                        fence.Now,
+                        attempt?.Key,
+                        attempt?.Keys ?? [],
+                        i == 0 ? withheld : []
+                    )
+                );
             }
-
-            batch.BatchCommands.Add(
-                AttemptRow.Insert(
-                    chunk,
-                    fence.FirstRequest + i,
-                    fence.Now,
-                    attempt?.Key,
-                    attempt?.Keys ?? [],
-                    i == 0 ? withheld : []
-                )
-            );
         }
 
         var deltas = new Deltas(chunk);
@@ -369,7 +367,7 @@ internal sealed class AttemptGate(
         var delivered = await Deltas.DeliveredAsync(connection, chunk, withheld.Keys);
         deltas.Withhold(chunk, withheld.Where(one => !delivered.Contains(one.Key)).Select(one => one.Value));
         deltas.AppendTo(batch);
-        await batch.ExecuteNonQueryAsync(cancellationToken);
+        await batch.CommitAsync(cancellationToken);
     }
 
     private static long Key(Touch touch) => touch.CustomerKey;

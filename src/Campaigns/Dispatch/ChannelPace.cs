@@ -94,6 +94,7 @@ internal sealed class ChannelPace(NpgsqlDataSource dataSource, Channel channel, 
                 },
             }
         );
+        await batch.PrepareAsync(cancellationToken);
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
         await reader.NextResultAsync(cancellationToken);
         await reader.ReadAsync(cancellationToken);

@@ -23,6 +23,9 @@ internal abstract record Reply
 /// <summary>Appends outcomes and does what follows from them, in one transaction that is fenced by the lease.</summary>
 internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions options, Fallback fallback)
 {
+    /// <summary>What <c>hold_chunk</c> raises.</summary>
+    private const string LeaseLost = "CM001";
+
     private static readonly TimeSpan Margin = TimeSpan.FromSeconds(1);
 
     /// <summary>Records what was answered; an unanswered request that may be repeated stays without an outcome.</summary>
@@ -42,7 +45,7 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
         var delivered = await Deltas.DeliveredAsync(connection, chunk, customers);
         var counts = new OutcomeCounts(chunk, delivered, now.Now);
         await using var batch = new NpgsqlBatch(connection);
-        batch.BatchCommands.Add(Fence(chunk));
+        batch.BatchCommands.Add(Hold(chunk));
         var sorted = new List<Sorted>();
         foreach (var (attempt, reply) in answers.OrderBy(answer => answer.Attempt.Request))
         {
@@ -59,10 +62,10 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
         if (sorted.All(one => one.NothingFollows))
         {
             counts.Deltas.AppendTo(batch);
-            return await CommitAsync(batch, transaction);
+            return await IsHeldAsync(() => batch.CommitAsync(CancellationToken.None));
         }
 
-        if (await batch.ExecuteScalarAsync() is null)
+        if (!await IsHeldAsync(() => batch.ExecuteNonQueryAsync()))
         {
             return false;
         }
@@ -70,12 +73,7 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
         await FollowAsync(connection, chunk, wave, gateway, sorted, now, counts);
         await using var rest = new NpgsqlBatch(connection);
         counts.Deltas.AppendTo(rest);
-        if (rest.BatchCommands.Count > 0)
-        {
-            await rest.ExecuteNonQueryAsync();
-        }
-
-        await transaction.CommitAsync();
+        await rest.CommitAsync(CancellationToken.None);
         return true;
     }
 
@@ -88,15 +86,17 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
         await transaction.CommitAsync();
     }
 
-    private static async Task<bool> CommitAsync(NpgsqlBatch batch, NpgsqlTransaction transaction)
+    private static async Task<bool> IsHeldAsync(Func<Task> batch)
     {
-        if (await batch.ExecuteScalarAsync() is null)
+        try
+        {
+            await batch();
+            return true;
+        }
+        catch (PostgresException failure) when (failure.SqlState == LeaseLost)
         {
             return false;
         }
-
-        await transaction.CommitAsync();
-        return true;
     }
 
     private async Task FollowAsync(
@@ -170,16 +170,9 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
 #pragma warning restore CA5394
     }
 
-    /// <summary>Locks the chunk, and so waits for nobody or is refused.</summary>
-    private NpgsqlBatchCommand Fence(Chunk chunk) =>
-        new(
-            """
-            UPDATE chunk
-            SET leased_until = clock_timestamp() + $4
-            WHERE run_key = $1 AND chunk = $2 AND token = $3 AND state = 0
-            RETURNING chunk
-            """
-        )
+    /// <summary>Locks the chunk and renews its lease, or fails, and with it all that follows in its batch.</summary>
+    private NpgsqlBatchCommand Hold(Chunk chunk) =>
+        new("SELECT hold_chunk($1, $2, $3, $4)")
         {
             Parameters =
             {

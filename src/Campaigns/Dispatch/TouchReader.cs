@@ -61,6 +61,7 @@ internal sealed class TouchReader(NpgsqlDataSource dataSource, AddressVault vaul
             parameters.AddWithValue($"v{i}", message.Variables[i]);
         }
 
+        await batch.PrepareAsync(cancellationToken);
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
         await reader.NextResultAsync(cancellationToken);
         var touches = new List<Touch>();

@@ -26,6 +26,16 @@ CREATE TABLE chunk (
 ) WITH (fillfactor = 70);
 CREATE INDEX chunk_waiting ON chunk (run_key, wave, due_at) WHERE state = 0;
 
+-- Renews a lease, and holds the chunk until the transaction ends. Fails where it is another's by now.
+CREATE FUNCTION hold_chunk(run integer, number integer, held bigint, lease interval) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE chunk SET leased_until = clock_timestamp() + lease
+    WHERE run_key = run AND chunk = number AND token = held AND state = 0;
+    IF NOT FOUND THEN
+        RAISE SQLSTATE 'CM001' USING MESSAGE = format('The lease of chunk %s-%s is another''s.', run, number);
+    END IF;
+END $$;
+
 -- What is about to be on the wire, committed before it is sent; never updated. The request key is
 -- run-chunk-request where the provider gives none. withheld are touches that may no longer go, with the reason read in
 -- the same transaction; also, with no customer on the wire, what ended with its chunk.
