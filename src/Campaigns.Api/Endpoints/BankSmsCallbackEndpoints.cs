@@ -86,7 +86,7 @@ internal static class BankSmsCallbackEndpoints
         CancellationToken cancellationToken
     )
     {
-        var settings = gateways.SettingsOf(Channel.Sms);
+        var settings = gateways.SettingsOf(Channel.Sms, BankSmsCallbacks.Gateway);
         var body = await CallbackEndpoints.ReadAsync(request, CallbackJson.MaxBytes, cancellationToken);
         if (body.Length <= CallbackJson.MaxBytes && !IsSender(settings, request.Headers, body, time))
         {
@@ -109,8 +109,7 @@ internal static class BankSmsCallbackEndpoints
         ReadOnlySpan<byte> body,
         TimeProvider time
     ) =>
-        settings.Gateway == BankSmsCallbacks.Gateway
-        && WebhookSignature.Verify(
+        WebhookSignature.Verify(
             settings.CallbackSecret,
             headers[WebhookSignature.IdHeader],
             headers[WebhookSignature.TimestampHeader],

@@ -147,10 +147,8 @@ internal static class CallbackEndpoints
 
     private static bool IsSecret(string secret, Gateways gateways)
     {
-        var settings = gateways.SettingsOf(Channel.Sms);
-        var expected = settings.CallbackSecret;
+        var expected = gateways.SettingsOf(Channel.Sms, AliyunCallbacks.Gateway).CallbackSecret;
         return expected.Length > 0
-            && settings.Gateway != BankSmsCallbacks.Gateway // whose secret signs, and proves nothing in a path
             && CryptographicOperations.FixedTimeEquals(
                 Encoding.UTF8.GetBytes(expected),
                 Encoding.UTF8.GetBytes(secret)
@@ -168,7 +166,14 @@ internal static class CallbackEndpoints
         && nonce is not null
         && long.TryParse(timestamp, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds)
         && Math.Abs(time.GetUtcNow().ToUnixTimeSeconds() - seconds) <= Stale.TotalSeconds
-        && WeChatCallbacks.Verify(gateways.SettingsOf(Channel.WeChat).CallbackSecret, timestamp, nonce, signature);
+        && WeChatCallbacks.Gateways.Any(gateway =>
+            WeChatCallbacks.Verify(
+                gateways.SettingsOf(Channel.WeChat, gateway).CallbackSecret,
+                timestamp,
+                nonce,
+                signature
+            )
+        );
 
     /// <summary>The body, or of one that is too large a byte more than is taken.</summary>
     internal static async Task<byte[]> ReadAsync(HttpRequest request, int most, CancellationToken cancellationToken)

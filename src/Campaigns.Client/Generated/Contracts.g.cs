@@ -665,11 +665,7 @@ public sealed record ChannelStatus
     [JsonPropertyName("channel")]
     public required Channel Channel { get; init; }
 
-    /// <summary>Name of the gateway that serves it; null where none does.</summary>
-    [JsonPropertyName("gateway"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public string? Gateway { get; init; }
-
-    /// <summary>Whether it sends nothing until it is started.</summary>
+    /// <summary>Whether an operator stopped it: it sends nothing, by any gateway, until it is started.</summary>
     [JsonPropertyName("stopped"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public bool? Stopped { get; init; }
 
@@ -677,24 +673,12 @@ public sealed record ChannelStatus
     [JsonPropertyName("reason"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Reason { get; init; }
 
-    /// <summary>Nothing is sent before this instant: the provider asked for a rest.</summary>
-    [JsonPropertyName("restsUntil"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public DateTimeOffset? RestsUntil { get; init; }
-
     /// <summary>Who stopped or started it last, and when; null when nobody ever did.</summary>
     [JsonPropertyName("changedBy"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? ChangedBy { get; init; }
 
     [JsonPropertyName("changedAt"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public DateTimeOffset? ChangedAt { get; init; }
-
-    /// <summary>Calls to the provider a second, by all nodes together.</summary>
-    [JsonPropertyName("ratePerSecond"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public double? RatePerSecond { get; init; }
-
-    /// <summary>`closed`, `open` or `half-open`, as the node that answers sees it.</summary>
-    [JsonPropertyName("breaker"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public string? Breaker { get; init; }
 
     /// <summary>Touches that wait in campaigns that run, whether due or not.</summary>
     [JsonPropertyName("waiting"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
@@ -704,6 +688,11 @@ public sealed record ChannelStatus
     [JsonPropertyName("lag"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     [JsonConverter(typeof(DurationConverter))]
     public TimeSpan? Lag { get; init; }
+
+    /// <summary>Those that serve it now: one, or one for marketing and one for servicing; none where it is not
+    /// served.</summary>
+    [JsonPropertyName("gateways")]
+    public required IReadOnlyList<GatewayStatus> Gateways { get; init; }
 }
 
 /// <summary>What a customer agrees to or refuses, with its proof.</summary>
@@ -1403,6 +1392,41 @@ public sealed record FunnelStep
     /// <summary>Times: attempts, openings, conversions; null where it is the same by definition.</summary>
     [JsonPropertyName("total"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public long? Total { get; init; }
+}
+
+/// <summary>How a gateway is that serves a channel.</summary>
+public sealed record GatewayStatus
+{
+    [JsonPropertyName("name")]
+    public required string Name { get; init; }
+
+    /// <summary>What goes by it.</summary>
+    [JsonPropertyName("purposes")]
+    public required IReadOnlyList<Purpose> Purposes { get; init; }
+
+    /// <summary>Whether its provider's answer stopped it, until the channel is started.</summary>
+    [JsonPropertyName("stopped"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public bool? Stopped { get; init; }
+
+    /// <summary>Why it is stopped, in words.</summary>
+    [JsonPropertyName("reason"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Reason { get; init; }
+
+    /// <summary>When it was stopped, or started again; null when it never was.</summary>
+    [JsonPropertyName("changedAt"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? ChangedAt { get; init; }
+
+    /// <summary>Nothing is sent before this instant: the provider asked for a rest.</summary>
+    [JsonPropertyName("restsUntil"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? RestsUntil { get; init; }
+
+    /// <summary>Calls to the provider a second, by all nodes together.</summary>
+    [JsonPropertyName("ratePerSecond"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? RatePerSecond { get; init; }
+
+    /// <summary>`closed`, `open` or `half-open`, as the node that answers sees it.</summary>
+    [JsonPropertyName("breaker"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Breaker { get; init; }
 }
 
 /// <summary>What is asked of the bank-wide holdout.</summary>

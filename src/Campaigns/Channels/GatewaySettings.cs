@@ -1,14 +1,11 @@
+using Microsoft.Extensions.Configuration;
+
 namespace Campaigns.Channels;
 
-/// <summary>Which gateway serves a channel, and how: configuration section <c>Channels:sms</c>, <c>Channels:wechat</c> or
-/// <c>Channels:app</c>. May change while running; requests on the wire end under the settings they began with.</summary>
+/// <summary>How a gateway is spoken to and how fast: see <see cref="ChannelSettings"/> for where it is configured.</summary>
 /// <remarks>A class rather than a record, so that no credential is ever part of its text.</remarks>
 public sealed class GatewaySettings
 {
-    /// <summary>Name of the gateway: <c>aliyun-sms</c>, <c>bank-sms</c>, <c>wechat-mass</c>, <c>jpush</c> or <c>inbox</c>; empty where the channel
-    /// is not served.</summary>
-    public string Gateway { get; set; } = "";
-
     /// <summary>Root of the provider's API; of the bank's own sender, the address that takes messages.</summary>
     public Uri? BaseUrl { get; set; }
 
@@ -55,10 +52,37 @@ public sealed class GatewaySettings
     /// <summary>False where a value has the wrong form.</summary>
     internal bool Readable { get; set; } = true;
 
+    /// <summary>Reads settings, each section over those before it. A value of the wrong form must not throw: options are read
+    /// where the file is watched, and an exception there ends the process. The binder's message quotes the value, which may
+    /// be a credential in the wrong place.</summary>
+    internal static GatewaySettings Of(params ReadOnlySpan<IConfigurationSection> sections)
+    {
+        var settings = new GatewaySettings();
+        foreach (var section in sections)
+        {
+            try
+            {
+                section.Bind(settings);
+            }
+            catch (InvalidOperationException)
+            {
+                settings.Readable = false;
+            }
+        }
+
+        // A null of the configuration overwrites what stands here.
+        settings.KeyId ??= "";
+        settings.Secret ??= "";
+        settings.CallbackSecret ??= "";
+        settings.SignName ??= "";
+        return settings;
+    }
+
     /// <summary>What is wrong, naming members and never their values; null when all is well.</summary>
     internal string? Fault(bool needsProvider) =>
         this switch
         {
+            { Readable: false } => "a member cannot be read",
             { BaseUrl: null } when needsProvider => "BaseUrl is missing",
             { BaseUrl.IsAbsoluteUri: false } when needsProvider => "BaseUrl is not absolute",
             { KeyId.Length: 0 } when needsProvider => "KeyId is missing",

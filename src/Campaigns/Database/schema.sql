@@ -107,19 +107,15 @@ TABLE campaign_version
     edited_at timestamp with time zone NOT NULL
     CONSTRAINT campaign_version_pkey PRIMARY KEY (campaign_key, version)
 
-TABLE channel_pace
-    channel smallint NOT NULL
-    next_at timestamp with time zone NOT NULL
-    CONSTRAINT channel_pace_pkey PRIMARY KEY (channel)
-
 TABLE channel_state
     channel smallint NOT NULL
+    gateway text NOT NULL
     stopped boolean NOT NULL DEFAULT false
     reason text
     not_before timestamp with time zone
     changed_by text NOT NULL
     changed_at timestamp with time zone NOT NULL
-    CONSTRAINT channel_state_pkey PRIMARY KEY (channel)
+    CONSTRAINT channel_state_pkey PRIMARY KEY (channel, gateway)
 
 TABLE chunk
     run_key integer NOT NULL
@@ -303,6 +299,11 @@ TABLE field
     CONSTRAINT field_check CHECK (((type = 'enum'::text) = (options IS NOT NULL)))
     CONSTRAINT field_pkey PRIMARY KEY (name)
     CONSTRAINT field_type_check CHECK ((type = ANY (ARRAY['number'::text, 'text'::text, 'boolean'::text, 'date'::text, 'enum'::text])))
+
+TABLE gateway_pace
+    gateway text NOT NULL
+    next_at timestamp with time zone NOT NULL
+    CONSTRAINT gateway_pace_pkey PRIMARY KEY (gateway)
 
 TABLE global_holdout
     version integer NOT NULL

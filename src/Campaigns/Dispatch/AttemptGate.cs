@@ -37,7 +37,7 @@ internal sealed class AttemptGate(
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var withheld = touches.Where(touch => touch.Fault is not null).ToDictionary(Key, touch => touch.Fault!.Value);
         var candidates = touches.Where(touch => touch.Fault is null).ToList();
-        var fence = await FenceAsync(connection, chunk, wave, candidates, requests, cancellationToken);
+        var fence = await FenceAsync(connection, chunk, wave, gateway, candidates, requests, cancellationToken);
         if (fence.Halt != Halt.None)
         {
             return Round.Halted(fence.Halt);
@@ -87,7 +87,7 @@ internal sealed class AttemptGate(
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        var fence = await FenceAsync(connection, chunk, wave, [], requests: 0, cancellationToken);
+        var fence = await FenceAsync(connection, chunk, wave, gateway, [], requests: 0, cancellationToken);
         var dates = await localDays.AtAsync(fence.Now, 1, cancellationToken);
         if (fence.Halt != Halt.None)
         {
@@ -124,6 +124,7 @@ internal sealed class AttemptGate(
         NpgsqlConnection connection,
         Chunk chunk,
         WaveContext wave,
+        GatewayDeclaration gateway,
         List<Touch> candidates,
         int requests,
         CancellationToken cancellationToken
@@ -142,7 +143,7 @@ internal sealed class AttemptGate(
         );
         batch.BatchCommands.Add(
             new NpgsqlBatchCommand(
-                """
+                $"""
                 UPDATE chunk c
                 SET requests = c.requests + $4, leased_until = clock_timestamp() + $5
                 FROM run r, campaign p, wave w, business_clock b
@@ -151,11 +152,7 @@ internal sealed class AttemptGate(
                   AND w.run_key = c.run_key AND w.wave = c.wave
                 RETURNING c.requests - $4, r.state, p.state, w.opens_at, w.closes_at,
                           clock_timestamp() + b.clock_offset, clock_timestamp(),
-                          EXISTS (
-                              SELECT
-                              FROM channel_state s
-                              WHERE s.channel = c.channel AND (s.stopped OR s.not_before > clock_timestamp())
-                          )
+                          {ChannelStates.IsHeld("c.channel", "$6")}
                 """
             )
             {
@@ -166,6 +163,7 @@ internal sealed class AttemptGate(
                     new() { Value = chunk.Token },
                     new() { Value = requests },
                     new() { Value = options.Lease },
+                    new() { Value = gateway.Name },
                 },
             }
         );

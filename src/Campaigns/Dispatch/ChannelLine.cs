@@ -7,7 +7,7 @@ using Polly.CircuitBreaker;
 
 namespace Campaigns.Dispatch;
 
-/// <summary>One channel as this node sends by it: at its rate, with a breaker before it.</summary>
+/// <summary>One gateway of a channel as this node sends by it: at its rate, with a breaker before it.</summary>
 internal sealed partial class ChannelLine : IDisposable
 {
     private static readonly TimeSpan BreakFor = TimeSpan.FromSeconds(5);
@@ -24,13 +24,14 @@ internal sealed partial class ChannelLine : IDisposable
     internal ChannelLine(
         Gateways gateways,
         Channel channel,
+        string gateway,
         NpgsqlDataSource dataSource,
         TimeProvider time,
         ILogger logger
     )
     {
-        (_gateways, _channel, _time, _logger) = (gateways, channel, time, logger);
-        _pace = new ChannelPace(dataSource, channel, time);
+        (_gateways, _channel, Name, _time, _logger) = (gateways, channel, gateway, time, logger);
+        _pace = new ChannelPace(dataSource, gateway, time);
         _pipeline = new ResiliencePipelineBuilder<SendResult> { TimeProvider = time }
             .AddCircuitBreaker(
                 new CircuitBreakerStrategyOptions<SendResult>
@@ -46,10 +47,13 @@ internal sealed partial class ChannelLine : IDisposable
             .Build();
     }
 
+    /// <summary>The gateway's; empty where none serves the channel.</summary>
+    internal string Name { get; }
+
     /// <summary>Null where no gateway serves the channel.</summary>
-    internal IGateway? Gateway => _gateways.For(_channel);
-    internal int Concurrency => _gateways.SettingsOf(_channel).Concurrency;
-    internal double RatePerSecond => _gateways.SettingsOf(_channel).RatePerSecond;
+    internal IGateway? Gateway => _gateways.Named(_channel, Name);
+    internal int Concurrency => _gateways.SettingsOf(_channel, Name).Concurrency;
+    internal double RatePerSecond => _gateways.SettingsOf(_channel, Name).RatePerSecond;
 
     /// <summary>As operators read it: <c>closed</c>, <c>open</c> or <c>half-open</c>.</summary>
     internal string Breaker =>

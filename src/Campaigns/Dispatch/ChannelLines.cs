@@ -5,7 +5,7 @@ using Npgsql;
 
 namespace Campaigns.Dispatch;
 
-/// <summary>This node's lines, one a channel.</summary>
+/// <summary>This node's lines, one a gateway.</summary>
 internal sealed class ChannelLines(
     Gateways gateways,
     NpgsqlDataSource dataSource,
@@ -13,10 +13,16 @@ internal sealed class ChannelLines(
     ILogger<ChannelLines> logger
 ) : IDisposable
 {
-    private readonly ConcurrentDictionary<Channel, ChannelLine> _lines = new();
+    private readonly ConcurrentDictionary<(Channel, string), ChannelLine> _lines = new();
 
-    internal ChannelLine Of(Channel channel) =>
-        _lines.GetOrAdd(channel, one => new ChannelLine(gateways, one, dataSource, time, logger));
+    /// <summary>The line by which messages of the purpose go now; it may be another the next time.</summary>
+    internal ChannelLine Of(Channel channel, Purpose purpose) => Of(channel, gateways.NameOf(channel, purpose));
+
+    private ChannelLine Of(Channel channel, string gateway) =>
+        _lines.GetOrAdd(
+            (channel, gateway),
+            one => new ChannelLine(gateways, one.Item1, one.Item2, dataSource, time, logger)
+        );
 
     public void Dispose()
     {

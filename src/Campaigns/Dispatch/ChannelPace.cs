@@ -1,12 +1,11 @@
-using Campaigns.Channels;
 using Npgsql;
 
 namespace Campaigns.Dispatch;
 
-/// <summary>A channel's rate, kept by all nodes together: every call has a slot of its own, a gap after the one before,
+/// <summary>A gateway's rate, kept by all nodes together: every call has a slot of its own, a gap after the one before,
 /// taken from one row of the database. So a node that dies takes nothing along but the slots it held, and nodes need not
 /// know of each other. Real time.</summary>
-internal sealed class ChannelPace(NpgsqlDataSource dataSource, Channel channel, TimeProvider time) : IDisposable
+internal sealed class ChannelPace(NpgsqlDataSource dataSource, string gateway, TimeProvider time) : IDisposable
 {
     /// <summary>Slots lie so much further apart that calls which are late by <see cref="Tolerance"/> still keep the rate in
     /// every second.</summary>
@@ -80,16 +79,16 @@ internal sealed class ChannelPace(NpgsqlDataSource dataSource, Channel channel, 
         batch.BatchCommands.Add(
             new NpgsqlBatchCommand(
                 """
-                INSERT INTO channel_pace AS p (channel, next_at)
+                INSERT INTO gateway_pace AS p (gateway, next_at)
                 VALUES ($1, clock_timestamp() + $2)
-                ON CONFLICT (channel) DO UPDATE SET next_at = greatest(p.next_at, clock_timestamp()) + $2
+                ON CONFLICT (gateway) DO UPDATE SET next_at = greatest(p.next_at, clock_timestamp()) + $2
                 RETURNING next_at - $2 - clock_timestamp()
                 """
             )
             {
                 Parameters =
                 {
-                    new() { Value = (short)channel },
+                    new() { Value = gateway },
                     new() { Value = gap * count },
                 },
             }

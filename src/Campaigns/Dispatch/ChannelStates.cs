@@ -12,17 +12,11 @@ public sealed record ChannelStatus
 {
     public required Channel Channel { get; init; }
 
-    /// <summary>Name of the gateway that serves it; null where none does.</summary>
-    public string? Gateway { get; init; }
-
-    /// <summary>Whether it sends nothing until it is started.</summary>
+    /// <summary>Whether an operator stopped it: it sends nothing, by any gateway, until it is started.</summary>
     public bool Stopped { get; init; }
 
     /// <summary>Why it is stopped, in words.</summary>
     public string? Reason { get; init; }
-
-    /// <summary>Nothing is sent before this instant: the provider asked for a rest.</summary>
-    public DateTimeOffset? RestsUntil { get; init; }
 
     /// <summary>Who stopped or started it last, and when; null when nobody ever did.</summary>
     public string? ChangedBy { get; init; }
@@ -30,22 +24,48 @@ public sealed record ChannelStatus
     /// <inheritdoc cref="ChangedBy"/>
     public DateTimeOffset? ChangedAt { get; init; }
 
-    /// <summary>Calls to the provider a second, by all nodes together.</summary>
-    public double RatePerSecond { get; init; }
-
-    /// <summary><c>closed</c>, <c>open</c> or <c>half-open</c>, as the node that answers sees it.</summary>
-    public string Breaker { get; init; } = "closed";
-
     /// <summary>Touches that wait in campaigns that run, whether due or not.</summary>
     public long Waiting { get; init; }
 
     /// <summary>How long the oldest of those that are due has been; zero when none is.</summary>
     public TimeSpan Lag { get; init; }
+
+    /// <summary>Those that serve it now: one, or one for marketing and one for servicing; none where it is not served.</summary>
+    public required IReadOnlyList<GatewayStatus> Gateways { get; init; }
 }
 
-/// <summary>Stops and starts channels: by an operator, or by what a provider answers.</summary>
+/// <summary>How a gateway is that serves a channel.</summary>
+public sealed record GatewayStatus
+{
+    public required string Name { get; init; }
+
+    /// <summary>What goes by it.</summary>
+    public required IReadOnlyList<Purpose> Purposes { get; init; }
+
+    /// <summary>Whether its provider's answer stopped it, until the channel is started.</summary>
+    public bool Stopped { get; init; }
+
+    /// <summary>Why it is stopped, in words.</summary>
+    public string? Reason { get; init; }
+
+    /// <summary>When it was stopped, or started again; null when it never was.</summary>
+    public DateTimeOffset? ChangedAt { get; init; }
+
+    /// <summary>Nothing is sent before this instant: the provider asked for a rest.</summary>
+    public DateTimeOffset? RestsUntil { get; init; }
+
+    /// <summary>Calls to the provider a second, by all nodes together.</summary>
+    public double RatePerSecond { get; init; }
+
+    /// <summary><c>closed</c>, <c>open</c> or <c>half-open</c>, as the node that answers sees it.</summary>
+    public string Breaker { get; init; } = "closed";
+}
+
+/// <summary>Stops and starts channels: by an operator, or by what a provider answers, which stops its own gateway only.
+/// </summary>
 public sealed class ChannelStates
 {
+    private const string Whole = "";
     private readonly NpgsqlDataSource _dataSource;
     private readonly ChannelLines _lines;
 
@@ -56,37 +76,45 @@ public sealed class ChannelStates
     public async Task<IReadOnlyList<ChannelStatus>> ListAsync(CancellationToken cancellationToken)
     {
         await using var connection = await _dataSource.OpenConnectionAsync(cancellationToken);
-        var rows = await connection.QueryAsync<Row>(
+        var states = (
+            await connection.QueryAsync<State>(
+                new CommandDefinition(
+                    """
+                    SELECT s.channel, s.gateway, s.stopped, s.reason, s.changed_by, s.changed_at,
+                           CASE WHEN s.not_before > clock_timestamp() THEN s.not_before + b.clock_offset END AS rests_until
+                    FROM channel_state s
+                    CROSS JOIN business_clock b
+                    """,
+                    cancellationToken: cancellationToken
+                )
+            )
+        ).ToDictionary(state => (state.Channel, state.Gateway));
+        var queues = await connection.QueryAsync<Queue>(
             new CommandDefinition(
                 """
-                SELECT n.channel, coalesce(s.stopped, false) AS stopped, s.reason, s.changed_by, s.changed_at,
-                       CASE WHEN s.not_before > clock_timestamp() THEN s.not_before + b.clock_offset END AS rests_until,
-                       coalesce(q.waiting, 0) AS waiting,
-                       greatest(interval '0', clock_timestamp() + b.clock_offset - q.due_at) AS lag
-                FROM unnest(@channels) AS n (channel)
+                SELECT c.channel, sum(c.touches - coalesce(a.handled, 0)) AS waiting,
+                       greatest(interval '0', clock_timestamp() + b.clock_offset - min(greatest(c.due_at, w.opens_at))) AS lag
+                FROM chunk c
+                JOIN wave w USING (run_key, wave)
+                JOIN run r USING (run_key)
+                JOIN campaign p USING (campaign_key)
                 CROSS JOIN business_clock b
-                LEFT JOIN channel_state s USING (channel)
-                LEFT JOIN (
-                    SELECT c.channel, sum(c.touches - coalesce(a.handled, 0)) AS waiting, min(greatest(c.due_at, w.opens_at)) AS due_at
-                    FROM chunk c
-                    JOIN wave w USING (run_key, wave)
-                    JOIN run r USING (run_key)
-                    JOIN campaign p USING (campaign_key)
-                    LEFT JOIN LATERAL (
-                        SELECT sum(cardinality(a.customer_keys) + coalesce(cardinality(a.withheld_keys), 0)) AS handled
-                        FROM attempt a
-                        WHERE c.requests > 0 AND a.run_key = c.run_key AND a.chunk = c.chunk
-                    ) a ON true
-                    WHERE c.state = 0 AND r.state = 'planned' AND p.state = 'running'
-                    GROUP BY c.channel
-                ) q USING (channel)
-                ORDER BY n.channel
+                LEFT JOIN LATERAL (
+                    SELECT sum(cardinality(a.customer_keys) + coalesce(cardinality(a.withheld_keys), 0)) AS handled
+                    FROM attempt a
+                    WHERE c.requests > 0 AND a.run_key = c.run_key AND a.chunk = c.chunk
+                ) a ON true
+                WHERE c.state = 0 AND r.state = 'planned' AND p.state = 'running'
+                GROUP BY c.channel, b.clock_offset
                 """,
-                new { channels = Enum.GetValues<Channel>().Select(channel => (short)channel).ToArray() },
                 cancellationToken: cancellationToken
             )
         );
-        return [.. rows.Select(row => row.Status(_lines.Of(row.Channel)))];
+        var waiting = queues.ToDictionary(queue => queue.Channel);
+        return
+        [
+            .. Enum.GetValues<Channel>().Select(channel => Status(channel, states, waiting.GetValueOrDefault(channel))),
+        ];
     }
 
     /// <summary>Nothing more is sent by the channel until it is started; its touches wait, as long as their windows are
@@ -95,17 +123,42 @@ public sealed class ChannelStates
     public Task StopAsync(Channel channel, string reason, Actor actor, CancellationToken cancellationToken) =>
         SetAsync(channel, stopped: true, reason, actor, cancellationToken);
 
-    /// <summary>Lets the channel send again; what waits goes with the next sweep.</summary>
+    /// <summary>Lets the channel send again, by all of its gateways; what waits goes with the next sweep.</summary>
     public Task StartAsync(Channel channel, Actor actor, CancellationToken cancellationToken) =>
         SetAsync(channel, stopped: false, reason: null, actor, cancellationToken);
 
-    /// <summary>Keeps what the answer says of the channel as a whole, in the transaction that records it.</summary>
-    internal static Task NoteAsync(NpgsqlConnection connection, Channel channel, Reply reply, DateTimeOffset now) =>
+    /// <summary>SQL of whether nothing may go by a gateway now.</summary>
+    internal static string IsHeld(string channel, string gateway) =>
+        $"""
+            EXISTS (
+                SELECT
+                FROM channel_state s
+                WHERE s.channel = {channel} AND s.gateway IN ('{Whole}', {gateway})
+                  AND (s.stopped OR s.not_before > clock_timestamp())
+            )
+            """;
+
+    /// <summary>Gateways by which nothing may go now; with an empty name, channels.</summary>
+    internal static async Task<HashSet<(Channel Channel, string Gateway)>> HeldAsync(NpgsqlConnection connection) =>
+        [
+            .. await connection.QueryAsync<(Channel, string)>(
+                "SELECT channel, gateway FROM channel_state WHERE stopped OR not_before > clock_timestamp()"
+            ),
+        ];
+
+    /// <summary>Keeps what the answer says of the gateway as a whole, in the transaction that records it.</summary>
+    internal static Task NoteAsync(
+        NpgsqlConnection connection,
+        GatewayDeclaration gateway,
+        Reply reply,
+        DateTimeOffset now
+    ) =>
         reply switch
         {
             Reply.Of { Result: SendResult.ChannelStopped stopped } => WriteAsync(
                 connection,
-                channel,
+                gateway.Channel,
+                gateway.Name,
                 stopped: true,
                 $"{stopped.Reason} ({stopped.Code})",
                 Actor.Service,
@@ -113,13 +166,14 @@ public sealed class ChannelStates
             ),
             Reply.Of { Result: SendResult.Throttled throttled } => connection.ExecuteAsync(
                 """
-                INSERT INTO channel_state AS s (channel, not_before, changed_by, changed_at)
-                VALUES (@channel, clock_timestamp() + @RetryAfter, @Id, @now)
-                ON CONFLICT (channel) DO UPDATE SET not_before = greatest(s.not_before, excluded.not_before)
+                INSERT INTO channel_state AS s (channel, gateway, not_before, changed_by, changed_at)
+                VALUES (@channel, @Name, clock_timestamp() + @RetryAfter, @Id, @now)
+                ON CONFLICT (channel, gateway) DO UPDATE SET not_before = greatest(s.not_before, excluded.not_before)
                 """,
                 new
                 {
-                    channel = (short)channel,
+                    channel = (short)gateway.Channel,
+                    gateway.Name,
                     throttled.RetryAfter,
                     Actor.Service.Id,
                     now,
@@ -138,13 +192,20 @@ public sealed class ChannelStates
     {
         await using var connection = await _dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        await WriteAsync(connection, channel, stopped, reason, actor, await BusinessClock.NowAsync(connection));
+        var now = await BusinessClock.NowAsync(connection);
+        var held = stopped ? [(channel, Whole)] : await HeldAsync(connection);
+        foreach (var (_, gateway) in held.Where(one => one.Channel == channel))
+        {
+            await WriteAsync(connection, channel, gateway, stopped, reason, actor, now);
+        }
+
         await transaction.CommitAsync(cancellationToken);
     }
 
     private static async Task WriteAsync(
         NpgsqlConnection connection,
         Channel channel,
+        string gateway,
         bool stopped,
         string? reason,
         Actor actor,
@@ -153,9 +214,9 @@ public sealed class ChannelStates
     {
         var changed = await connection.ExecuteAsync(
             """
-            INSERT INTO channel_state AS s (channel, stopped, reason, changed_by, changed_at)
-            VALUES (@channel, @stopped, @reason, @Id, @now)
-            ON CONFLICT (channel) DO UPDATE
+            INSERT INTO channel_state AS s (channel, gateway, stopped, reason, changed_by, changed_at)
+            VALUES (@channel, @gateway, @stopped, @reason, @Id, @now)
+            ON CONFLICT (channel, gateway) DO UPDATE
             SET stopped = excluded.stopped, reason = excluded.reason, not_before = NULL,
                 changed_by = excluded.changed_by, changed_at = excluded.changed_at
             WHERE s.stopped <> excluded.stopped OR NOT excluded.stopped AND s.not_before IS NOT NULL
@@ -163,6 +224,7 @@ public sealed class ChannelStates
             new
             {
                 channel = (short)channel,
+                gateway,
                 stopped,
                 reason,
                 actor.Id,
@@ -179,36 +241,64 @@ public sealed class ChannelStates
                 stopped ? "stopped" : "started",
                 "channel",
                 name,
-                new { reason }
+                gateway == Whole ? (object)new { reason } : new { gateway, reason }
             );
         }
     }
 
-    private sealed class Row
+    private ChannelStatus Status(Channel channel, Dictionary<(Channel, string), State> states, Queue? queue)
+    {
+        var state = states.GetValueOrDefault((channel, Whole));
+        return new ChannelStatus
+        {
+            Channel = channel,
+            Stopped = state?.Stopped ?? false,
+            Reason = state?.Reason,
+            ChangedBy = state?.ChangedBy,
+            ChangedAt = state?.ChangedAt,
+            Waiting = queue?.Waiting ?? 0,
+            Lag = queue?.Lag ?? TimeSpan.Zero,
+            Gateways =
+            [
+                .. Enum.GetValues<Purpose>()
+                    .Select(purpose => (Purpose: purpose, Line: _lines.Of(channel, purpose)))
+                    .Where(one => one.Line.Gateway is not null)
+                    .GroupBy(one => one.Line, one => one.Purpose)
+                    .Select(group =>
+                        Status(group.Key, [.. group], states.GetValueOrDefault((channel, group.Key.Name)))
+                    ),
+            ],
+        };
+    }
+
+    private static GatewayStatus Status(ChannelLine line, IReadOnlyList<Purpose> purposes, State? state) =>
+        new()
+        {
+            Name = line.Name,
+            Purposes = [.. purposes.Where(purpose => line.Gateway?.Declaration.Purposes.Contains(purpose) ?? false)],
+            Stopped = state?.Stopped ?? false,
+            Reason = state?.Reason,
+            ChangedAt = state?.ChangedAt,
+            RestsUntil = state?.RestsUntil,
+            RatePerSecond = line.RatePerSecond,
+            Breaker = line.Breaker,
+        };
+
+    private sealed class State
     {
         public Channel Channel { get; init; }
+        public string Gateway { get; init; } = "";
         public bool Stopped { get; init; }
         public string? Reason { get; init; }
         public string? ChangedBy { get; init; }
         public DateTimeOffset? ChangedAt { get; init; }
         public DateTimeOffset? RestsUntil { get; init; }
-        public long Waiting { get; init; }
-        public TimeSpan? Lag { get; init; }
+    }
 
-        internal ChannelStatus Status(ChannelLine line) =>
-            new()
-            {
-                Channel = Channel,
-                Gateway = line.Gateway?.Declaration.Name,
-                Stopped = Stopped,
-                Reason = Reason,
-                RestsUntil = RestsUntil,
-                ChangedBy = ChangedBy,
-                ChangedAt = ChangedAt,
-                RatePerSecond = line.RatePerSecond,
-                Breaker = line.Breaker,
-                Waiting = Waiting,
-                Lag = Lag ?? TimeSpan.Zero,
-            };
+    private sealed class Queue
+    {
+        public Channel Channel { get; init; }
+        public long Waiting { get; init; }
+        public TimeSpan Lag { get; init; }
     }
 }

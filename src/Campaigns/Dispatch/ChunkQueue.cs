@@ -17,7 +17,8 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
     private const string NewToken = "floor(random() * 4611686018427387904)::bigint";
 
     /// <summary>Takes the next due chunk of the wave, if there is one that may be worked now.</summary>
-    internal async Task<Chunk?> ClaimAsync(int runKey, int wave, CancellationToken cancellationToken)
+    /// <param name="gateway">By which it would go.</param>
+    internal async Task<Chunk?> ClaimAsync(int runKey, int wave, string gateway, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         return await connection.QuerySingleOrDefaultAsync<Chunk>(
@@ -42,11 +43,7 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
                             AND clock_timestamp() + b.clock_offset >= w.opens_at
                             AND clock_timestamp() + b.clock_offset < w.closes_at
                       )
-                      AND NOT EXISTS (
-                          SELECT
-                          FROM channel_state s
-                          WHERE s.channel = q.channel AND (s.stopped OR s.not_before > clock_timestamp())
-                      )
+                      AND NOT {ChannelStates.IsHeld("q.channel", "@gateway")}
                     ORDER BY q.due_at, q.chunk
                     LIMIT 1
                     FOR UPDATE OF q SKIP LOCKED
@@ -64,6 +61,7 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
                 {
                     runKey,
                     wave,
+                    gateway,
                     options.Node,
                     options.Lease,
                 },
@@ -118,7 +116,12 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
 
     /// <summary>The next instant at which the wave has something to do; null when it has nothing left that is not being
     /// worked or held up by its channel.</summary>
-    internal async Task<DateTimeOffset?> NextDueAsync(int runKey, int wave, CancellationToken cancellationToken)
+    internal async Task<DateTimeOffset?> NextDueAsync(
+        int runKey,
+        int wave,
+        string gateway,
+        CancellationToken cancellationToken
+    )
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         return await connection.QuerySingleOrDefaultAsync<DateTimeOffset?>(
@@ -129,14 +132,23 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
                 JOIN wave w USING (run_key, wave)
                 JOIN run r ON r.run_key = q.run_key
                 JOIN campaign p ON p.campaign_key = r.campaign_key
-                LEFT JOIN channel_state s ON s.channel = q.channel
                 CROSS JOIN business_clock b
+                CROSS JOIN LATERAL (
+                    SELECT bool_or(s.stopped) AS stopped, max(s.not_before) AS not_before
+                    FROM channel_state s
+                    WHERE s.channel = q.channel AND s.gateway IN ('', @gateway)
+                ) s
                 WHERE q.run_key = @runKey AND q.wave = @wave AND q.state = 0
                   AND (q.leased_until IS NULL OR q.leased_until < clock_timestamp())
                   AND r.state = 'planned' AND p.state = 'running'
                   AND s.stopped IS NOT TRUE
                 """,
-                new { runKey, wave },
+                new
+                {
+                    runKey,
+                    wave,
+                    gateway,
+                },
                 cancellationToken: cancellationToken
             )
         );

@@ -292,7 +292,7 @@ internal sealed partial class ChunkRun(
     {
         if (refusal is not null)
         {
-            await tools.Outcomes.NoteAsync(chunk.Channel, refusal, await tools.NowAsync());
+            await tools.Outcomes.NoteAsync(gateway.Declaration, refusal, await tools.NowAsync());
         }
 
         return refusal is SendResult.Unanswered or null ? RepeatAtLeast * 5 : null;

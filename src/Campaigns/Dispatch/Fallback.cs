@@ -35,7 +35,7 @@ internal sealed class Fallback(Gateways gateways)
                 )
             )
         ).ToDictionary(window => window.Wave);
-        var (reachable, shared) = ContactReach.Sql("c", ChannelSet.Of(gateways.WithoutAddress()));
+        var (reachable, shared) = ContactReach.Sql("c", ChannelSet.Of(gateways.WithoutAddress(wave.Plan.Purpose)));
         var customers = await connection.QueryAsync<Customer>(
             new CommandDefinition(
                 $"""
@@ -93,7 +93,7 @@ internal sealed class Fallback(Gateways gateways)
             .FirstOrDefault(window => window is not null);
 
     private bool CanSend(Channel channel, short variant, WaveContext wave) =>
-        gateways.For(channel) is { } gateway
+        gateways.For(channel, wave.Plan.Purpose) is { } gateway
         && gateway.Declaration.Purposes.Contains(wave.Plan.Purpose)
         && wave.Plan.Templates.Any(template => template.Variant == variant && template.Channel == channel);
 

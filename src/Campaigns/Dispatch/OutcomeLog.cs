@@ -77,12 +77,12 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
         return true;
     }
 
-    /// <summary>Keeps what an answer other than to a request says of the channel.</summary>
-    internal async Task NoteAsync(Channel channel, SendResult result, DateTimeOffset now)
+    /// <summary>Keeps what an answer other than to a request says of the gateway.</summary>
+    internal async Task NoteAsync(GatewayDeclaration gateway, SendResult result, DateTimeOffset now)
     {
         await using var connection = await dataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
-        await ChannelStates.NoteAsync(connection, channel, new Reply.Of(result), now);
+        await ChannelStates.NoteAsync(connection, gateway, new Reply.Of(result), now);
         await transaction.CommitAsync();
     }
 
@@ -154,7 +154,7 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
         await ChunkQueue.AddAsync(connection, chunk.RunKey, chunks);
         foreach (var one in sorted)
         {
-            await ChannelStates.NoteAsync(connection, chunk.Channel, one.Reply, now.Now);
+            await ChannelStates.NoteAsync(connection, gateway, one.Reply, now.Now);
         }
     }
 

@@ -1,3 +1,4 @@
+using Campaigns.Channels;
 using Campaigns.Customers.Inbox;
 using Campaigns.Database;
 using Dapper;
@@ -13,6 +14,7 @@ internal sealed partial class Sweep(
     WaveSchedule schedule,
     ChunkEnd chunkEnd,
     RunEnd runEnd,
+    Gateways gateways,
     ILogger<Sweep> logger
 )
 {
@@ -61,8 +63,14 @@ internal sealed partial class Sweep(
             await chunkEnd.ExpireAsync(runKey, chunk, cancellationToken);
         }
 
-        foreach (var wave in await IdleAsync(connection, runKey))
+        var held = await ChannelStates.HeldAsync(connection);
+        foreach (var (wave, channel, purpose) in await IdleAsync(connection, runKey))
         {
+            if (held.Contains((channel, "")) || held.Contains((channel, gateways.NameOf(channel, purpose))))
+            {
+                continue;
+            }
+
             Log.WavePicksUp(logger, runKey, wave);
             await schedule.NowAsync(runKey, wave, cancellationToken);
         }
@@ -102,20 +110,23 @@ internal sealed partial class Sweep(
         );
 
     /// <summary>Waves with something due and no lane.</summary>
-    private static Task<IEnumerable<int>> IdleAsync(NpgsqlConnection connection, int runKey) =>
-        connection.QueryAsync<int>(
+    private static Task<IEnumerable<(int Wave, Channel Channel, Purpose Purpose)>> IdleAsync(
+        NpgsqlConnection connection,
+        int runKey
+    ) =>
+        connection.QueryAsync<(int, Channel, Purpose)>(
             """
-            SELECT c.wave
+            SELECT c.wave, c.channel,
+                   CASE (SELECT plan ->> 'purpose' FROM run WHERE run_key = @runKey)
+                        WHEN 'servicing' THEN 2 ELSE 1 END::smallint
             FROM chunk c
             JOIN wave w USING (run_key, wave)
             JOIN run r USING (run_key)
             JOIN campaign p USING (campaign_key)
-            LEFT JOIN channel_state s ON s.channel = c.channel
             CROSS JOIN business_clock b
             WHERE c.run_key = @runKey AND c.state = 0 AND p.state = 'running'
               AND w.opens_at <= clock_timestamp() + b.clock_offset AND w.closes_at > clock_timestamp() + b.clock_offset
-              AND s.stopped IS NOT TRUE AND (s.not_before IS NULL OR s.not_before <= clock_timestamp())
-            GROUP BY c.wave
+            GROUP BY c.wave, c.channel
             HAVING min(c.due_at) <= (SELECT clock_timestamp() + clock_offset FROM business_clock)
                AND bool_and(c.leased_until IS NULL OR c.leased_until < clock_timestamp())
             """,

@@ -25,12 +25,12 @@ internal sealed partial class WaveDispatcher(
             return;
         }
 
-        var line = lines.Of(context.Channel);
         using var drained = new CancellationTokenSource();
         await using var drain = stopping.Register(() => drained.CancelAfter(options.Drain));
-        while (!stopping.IsCancellationRequested && !line.IsBroken)
+        while (!stopping.IsCancellationRequested)
         {
-            if (await queue.ClaimAsync(runKey, wave, stopping) is not { } chunk)
+            var line = lines.Of(context.Channel, context.Plan.Purpose);
+            if (line.IsBroken || await queue.ClaimAsync(runKey, wave, line.Name, stopping) is not { } chunk)
             {
                 break;
             }
@@ -45,13 +45,13 @@ internal sealed partial class WaveDispatcher(
 
         if (!stopping.IsCancellationRequested)
         {
-            await ComeBackAsync(job, runKey, wave, stopping);
+            await ComeBackAsync(job, runKey, wave, lines.Of(context.Channel, context.Plan.Purpose).Name, stopping);
         }
     }
 
-    private async Task ComeBackAsync(Job job, int runKey, int wave, CancellationToken cancellationToken)
+    private async Task ComeBackAsync(Job job, int runKey, int wave, string gateway, CancellationToken cancellationToken)
     {
-        if (await queue.NextDueAsync(runKey, wave, cancellationToken) is { } due)
+        if (await queue.NextDueAsync(runKey, wave, gateway, cancellationToken) is { } due)
         {
             await schedule.LaneAtAsync(job, due, cancellationToken);
         }

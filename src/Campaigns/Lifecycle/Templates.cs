@@ -124,9 +124,9 @@ public sealed class Templates(NpgsqlDataSource dataSource, Gateways gateways, Te
         TemplateChecks.CheckForm(draft, faults);
         TemplateChecks.CheckWords(draft, options, faults);
         TemplateChecks.CheckVariables(draft, fields, faults);
-        if (gateways.For(draft.Channel) is { } gateway)
+        if (gateways.For(draft.Channel, draft.Purpose) is { } gateway)
         {
-            var sender = gateways.SettingsOf(draft.Channel).SignName;
+            var sender = gateways.SettingsOf(draft.Channel, draft.Purpose).SignName;
             TemplateChecks.CheckGateway(draft, gateway.Declaration, sender, faults);
         }
 
@@ -145,8 +145,8 @@ public sealed class Templates(NpgsqlDataSource dataSource, Gateways gateways, Te
         };
 
     private SmsLength? LengthOf(TemplateDraft draft, IReadOnlyDictionary<string, Field> fields) =>
-        draft.Channel == Channel.Sms && gateways.For(Channel.Sms) is { } gateway
-            ? SmsLength.Of(draft, fields, gateway.Declaration, gateways.SettingsOf(Channel.Sms).SignName)
+        draft.Channel == Channel.Sms && gateways.For(Channel.Sms, draft.Purpose) is { } gateway
+            ? SmsLength.Of(draft, fields, gateway.Declaration, gateways.SettingsOf(Channel.Sms, draft.Purpose).SignName)
             : null;
 
     internal static async Task<Template?> FindAsync(NpgsqlConnection connection, string templateId, int? version)

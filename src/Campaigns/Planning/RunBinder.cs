@@ -25,7 +25,7 @@ internal static class RunBinder
         {
             AllowsOver65 = allowsOver65,
             Caps = policy.Policy.Caps,
-            WithoutAddress = gateways.WithoutAddress(),
+            WithoutAddress = gateways.WithoutAddress(bound.Definition.Purpose),
             GlobalHoldout = await GlobalHoldouts.CurrentAsync(connection),
         };
         return (plan, await CalendarAsync(connection, bound.Definition.Schedule, policy.Policy.Hours));

@@ -21,7 +21,7 @@ public sealed record RunPlan
     /// <summary>In the order tried, a customer's own preference before them.</summary>
     public required IReadOnlyList<Channel> Channels { get; init; }
 
-    /// <summary>Of all channels, those whose gateway needed no address when the run was made: whoever has consented can be
+    /// <summary>Of all channels, those whose gateway of this purpose needed no address when the run was made: whoever has consented can be
     /// reached by them.</summary>
     public IReadOnlyList<Channel> WithoutAddress { get; init; } = [];
     public required IReadOnlyList<PlannedVariant> Variants { get; init; }

@@ -28,7 +28,7 @@ internal sealed class PushReceipts(
     /// <summary>Asks for what is due.</summary>
     internal async Task PollAsync(CancellationToken cancellationToken)
     {
-        if (gateways.For(Channel.App) is not JPushGateway gateway)
+        if (gateways.Named(Channel.App, JPushGateway.Name) is not JPushGateway gateway)
         {
             return;
         }

@@ -37,26 +37,29 @@ public sealed class GatewaysTests
     [Fact]
     public void A_channel_is_served_as_configured()
     {
-        Assert.Equal("aliyun-sms", _gateways.For(Channel.Sms)?.Declaration.Name);
-        Assert.Null(_gateways.For(Channel.WeChat));
+        Assert.Equal("aliyun-sms", _gateways.For(Channel.Sms, Purpose.Marketing)?.Declaration.Name);
+        Assert.Null(_gateways.For(Channel.WeChat, Purpose.Marketing));
         Assert.Equal(
             (500, 7),
-            (_gateways.SettingsOf(Channel.Sms).RatePerSecond, _gateways.SettingsOf(Channel.Sms).Timeout.Seconds)
+            (
+                _gateways.SettingsOf(Channel.Sms, Purpose.Marketing).RatePerSecond,
+                _gateways.SettingsOf(Channel.Sms, Purpose.Marketing).Timeout.Seconds
+            )
         );
-        Assert.Same(_gateways.For(Channel.Sms), _gateways.For(Channel.Sms));
+        Assert.Same(_gateways.For(Channel.Sms, Purpose.Marketing), _gateways.For(Channel.Sms, Purpose.Marketing));
     }
 
     [Fact]
     public void A_change_takes_effect_while_running()
     {
-        var before = _gateways.For(Channel.Sms);
+        var before = _gateways.For(Channel.Sms, Purpose.Marketing);
         Change(("Channels:sms:MaxBatch", "20"), ("Channels:app:Gateway", "silent"));
 
-        Assert.NotSame(before, _gateways.For(Channel.Sms));
-        Assert.Equal(20, _gateways.For(Channel.Sms)?.Declaration.MaxBatch);
-        Assert.IsType<Silent>(_gateways.For(Channel.App));
+        Assert.NotSame(before, _gateways.For(Channel.Sms, Purpose.Marketing));
+        Assert.Equal(20, _gateways.For(Channel.Sms, Purpose.Marketing)?.Declaration.MaxBatch);
+        Assert.IsType<Silent>(_gateways.For(Channel.App, Purpose.Marketing));
         Change(("Channels:sms:Gateway", ""));
-        Assert.Null(_gateways.For(Channel.Sms));
+        Assert.Null(_gateways.For(Channel.Sms, Purpose.Marketing));
     }
 
     [Theory]
@@ -71,18 +74,75 @@ public sealed class GatewaysTests
     [InlineData("Channels:sms:Secret", "")]
     public void A_wrong_change_isLogged_once_and_the_last_right_settings_stay(string name, string value)
     {
-        var before = _gateways.For(Channel.Sms);
+        var before = _gateways.For(Channel.Sms, Purpose.Marketing);
         Change((name, value));
 
-        Assert.Same(before, _gateways.For(Channel.Sms));
-        Assert.Same(before, _gateways.For(Channel.Sms));
-        Assert.Equal("aliyun-sms", _gateways.SettingsOf(Channel.Sms).Gateway);
+        Assert.Same(before, _gateways.For(Channel.Sms, Purpose.Marketing));
+        Assert.Same(before, _gateways.For(Channel.Sms, Purpose.Marketing));
+        Assert.Equal("aliyun-sms", _gateways.NameOf(Channel.Sms, Purpose.Marketing));
+        Assert.Equal("very-secret", _gateways.SettingsOf(Channel.Sms, "aliyun-sms").Secret);
         var line = Assert.Single(Log.Lines);
         Assert.Contains("Sms", line, StringComparison.Ordinal);
         Assert.DoesNotContain("very-secret", line, StringComparison.Ordinal);
     }
 
-    private void Change(params (string Name, string Value)[] changes)
+    [Fact]
+    public void Servicing_goes_by_the_channels_gateway_unless_it_has_its_own()
+    {
+        Assert.Same(_gateways.For(Channel.Sms, Purpose.Marketing), _gateways.For(Channel.Sms, Purpose.Servicing));
+
+        Change(Bank());
+
+        Assert.Equal("aliyun-sms", _gateways.For(Channel.Sms, Purpose.Marketing)?.Declaration.Name);
+        Assert.Equal("bank-sms", _gateways.For(Channel.Sms, Purpose.Servicing)?.Declaration.Name);
+        Assert.Equal(500, _gateways.SettingsOf(Channel.Sms, Purpose.Marketing).RatePerSecond);
+        Assert.Equal(10, _gateways.SettingsOf(Channel.Sms, Purpose.Servicing).RatePerSecond);
+    }
+
+    [Fact]
+    public void Another_providers_gateway_takes_nothing_from_the_channels_own_settings()
+    {
+        Change(("Channels:sms:ServicingGateway", "bank-sms"), ("Channels:sms:bank-sms:KeyId", "campaigns"));
+
+        Assert.Equal("aliyun-sms", _gateways.NameOf(Channel.Sms, Purpose.Marketing));
+        Assert.Contains("bank-sms: BaseUrl is missing", Assert.Single(Log.Lines), StringComparison.Ordinal);
+        Assert.Empty(_gateways.SettingsOf(Channel.Sms, "bank-sms").Secret);
+    }
+
+    [Fact]
+    public void Wrong_settings_of_one_gateway_leave_the_other_as_configured()
+    {
+        Change(Bank());
+        Assert.Equal("bank-sms", _gateways.NameOf(Channel.Sms, Purpose.Servicing));
+        Change(("Channels:sms:bank-sms:Timeout", "soon"), ("Channels:sms:RatePerSecond", "50"));
+
+        Assert.Equal("bank-sms", _gateways.NameOf(Channel.Sms, Purpose.Servicing));
+        Assert.Equal(10, _gateways.SettingsOf(Channel.Sms, Purpose.Servicing).Timeout.Seconds);
+        Assert.Equal(50, _gateways.SettingsOf(Channel.Sms, Purpose.Marketing).RatePerSecond);
+        Assert.Contains("bank-sms: a member cannot be read", Assert.Single(Log.Lines), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_gateway_that_serves_no_more_is_known_as_long_as_it_has_settings()
+    {
+        Change([.. Bank(), ("Channels:sms:Gateway", "bank-sms"), ("Channels:sms:aliyun-sms:CallbackSecret", "path")]);
+
+        Assert.Equal("bank-sms", _gateways.NameOf(Channel.Sms, Purpose.Marketing));
+        Assert.Equal("path", _gateways.SettingsOf(Channel.Sms, "aliyun-sms").CallbackSecret);
+        Change(("Channels:sms:aliyun-sms:CallbackSecret", null));
+        Assert.Empty(_gateways.SettingsOf(Channel.Sms, "aliyun-sms").CallbackSecret);
+        Assert.Empty(Log.Lines);
+    }
+
+    private static (string, string?)[] Bank() =>
+        [
+            ("Channels:sms:ServicingGateway", "bank-sms"),
+            ("Channels:sms:bank-sms:BaseUrl", "http://127.0.0.1:2"),
+            ("Channels:sms:bank-sms:KeyId", "campaigns"),
+            ("Channels:sms:bank-sms:Secret", "another"),
+        ];
+
+    private void Change(params (string Name, string? Value)[] changes)
     {
         foreach (var (name, value) in changes)
         {

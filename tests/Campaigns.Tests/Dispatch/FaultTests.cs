@@ -227,6 +227,74 @@ public sealed class FaultTests
     }
 
     [Fact]
+    public async Task A_gateway_that_its_provider_stops_holds_up_no_other_of_its_channel()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 20);
+        var servicing = await given.RunAsync(
+            new RunSpec { Customers = Enumerable.Range(1, 20), Purpose = Purpose.Servicing }
+        );
+        var marketing = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 20) });
+        var own = new ScriptedGateway(Channel.Sms);
+        var cloud = new ScriptedGateway(Channel.Sms)
+        {
+            Answer = _ => Task.FromResult<SendResult>(new SendResult.ChannelStopped("402", "no balance")),
+        };
+        cloud.Declaration = cloud.Declaration with { Name = "cloud" };
+        await using var node = new Node(given.DataSource, [own, cloud]);
+        await node.LaneAsync(servicing);
+        await node.LaneAsync(marketing);
+        await node.SweepAsync();
+
+        Assert.Equal((1, "accepted 20"), (cloud.Requests, await given.StatesAsync(marketing)));
+        Assert.DoesNotContain(
+            node.Engine.Asked,
+            one => one.Job.Argument.StartsWith($"{servicing}:", StringComparison.Ordinal) && one.At is null
+        );
+        var sms = (await node.Get<ChannelStates>().ListAsync(CancellationToken.None)).Single(one =>
+            one.Channel == Channel.Sms
+        );
+        Assert.Equal(
+            [("scripted-Sms", false, 0), ("cloud", true, 20)],
+            sms.Gateways.Select(one => (one.Name, one.Stopped, one.Stopped ? (int)sms.Waiting : 0))
+        );
+        Assert.Equal([Purpose.Servicing], sms.Gateways[1].Purposes);
+        Assert.Equal(2, await given.AskAsync<int>("SELECT count(*)::int FROM gateway_pace"));
+
+        cloud.Answer = null;
+        await node.Get<ChannelStates>().StartAsync(Channel.Sms, Access.Actor.Service, CancellationToken.None);
+        await node.SweepAsync();
+        Assert.Contains(
+            node.Engine.Asked,
+            one => one.Job.Argument.StartsWith($"{servicing}:", StringComparison.Ordinal) && one.At is null
+        );
+        await node.LaneAsync(servicing);
+        Assert.Equal("accepted 20", await given.StatesAsync(servicing));
+        Assert.Equal(20, own.Ledger.Count);
+    }
+
+    [Fact]
+    public async Task An_operator_stops_a_channel_whichever_gateway_serves_it()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 20);
+        var servicing = await given.RunAsync(
+            new RunSpec { Customers = Enumerable.Range(1, 20), Purpose = Purpose.Servicing }
+        );
+        var marketing = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 20) });
+        var (own, cloud) = (new ScriptedGateway(Channel.Sms), new ScriptedGateway(Channel.Sms));
+        cloud.Declaration = cloud.Declaration with { Name = "cloud" };
+        await using var node = new Node(given.DataSource, [own, cloud]);
+        await node.Get<ChannelStates>().StopAsync(Channel.Sms, "a fire", Access.Actor.Service, CancellationToken.None);
+        await node.LaneAsync(servicing);
+        await node.LaneAsync(marketing);
+
+        Assert.Equal((0, 0), (own.Requests, cloud.Requests));
+        await node.Get<ChannelStates>().StartAsync(Channel.Sms, Access.Actor.Service, CancellationToken.None);
+        await node.LaneAsync(servicing);
+        await node.LaneAsync(marketing);
+        Assert.Equal((20, 20), (own.Ledger.Count, cloud.Ledger.Count));
+    }
+
+    [Fact]
     public async Task One_item_that_spoils_a_request_is_found_and_its_siblings_go()
     {
         await using var given = await GivenRun.CreateAsync(customers: 10);
@@ -387,7 +455,7 @@ public sealed class FaultTests
         await using var given = await GivenRun.CreateAsync(customers: 2);
         var run = await given.RunAsync(new RunSpec { Customers = [1, 2] });
         await using var node = new Node(given.DataSource, []);
-        var chunk = await node.Get<ChunkQueue>().ClaimAsync(run, 1, CancellationToken.None);
+        var chunk = await node.Get<ChunkQueue>().ClaimAsync(run, 1, gateway: "", CancellationToken.None);
         await given.ExecuteAsync(
             """
             INSERT INTO attempt (run_key, chunk, request, channel, variant, try, attempted_at, request_key, customer_keys)

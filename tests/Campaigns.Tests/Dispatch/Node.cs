@@ -14,6 +14,7 @@ internal sealed class Node : IAsyncDisposable
 {
     private readonly ServiceProvider _services;
 
+    /// <param name="gateways">Of two for one channel the second serves servicing.</param>
     internal Node(
         NpgsqlDataSource dataSource,
         IReadOnlyList<IGateway> gateways,
@@ -34,11 +35,20 @@ internal sealed class Node : IAsyncDisposable
             var (name, channel) = (gateway.Declaration.Name, gateway.Declaration.Channel);
             services.AddSingleton(new GatewayKind(name, channel, _ => gateway, NeedsProvider: false));
             services
-                .AddOptions<GatewaySettings>(Gateways.Section(channel))
+                .AddOptions<ChannelSettings>(Gateways.Section(channel))
                 .Configure(settings =>
                 {
-                    (settings.Gateway, settings.RatePerSecond, settings.Concurrency) = (name, 100_000, 4);
-                    channels?.Invoke(settings);
+                    var own = new GatewaySettings { RatePerSecond = 100_000, Concurrency = 4 };
+                    channels?.Invoke(own);
+                    settings.Gateways[name] = own;
+                    if (settings.Gateway.Length == 0)
+                    {
+                        settings.Gateway = name;
+                    }
+                    else
+                    {
+                        settings.ServicingGateway = name;
+                    }
                 });
         }
 

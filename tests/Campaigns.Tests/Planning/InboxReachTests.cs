@@ -113,9 +113,10 @@ public sealed class InboxReachTests : IAsyncLifetime
     private async Task<string?> GatewayAsync()
     {
         var channels = JsonNode.Parse(await _api.As(Role.Operator).GetStringAsync("/v1/channels"))!;
-        return channels["items"]!
-            .AsArray()
-            .Single(channel => channel!["channel"]!.ToString() == "app")!["gateway"]
+        return channels["items"]!.AsArray().Single(channel => channel!["channel"]!.ToString() == "app")!["gateways"]![
+            0
+        ]!
+            ["name"]
             ?.ToString();
     }
 }

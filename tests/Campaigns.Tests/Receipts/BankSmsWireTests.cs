@@ -106,10 +106,15 @@ public sealed class BankSmsWireTests : IAsyncLifetime
 
         var stopped = await Eventually.BeAsync(
             async () => JsonNode.Parse(await staff.GetStringAsync("/v1/channels"))!["items"]![0]!,
-            channel => channel["stopped"]!.GetValue<bool>() && channel["waiting"]!.GetValue<long>() == 20,
+            channel =>
+                channel["gateways"]![0]!["stopped"]!.GetValue<bool>() && channel["waiting"]!.GetValue<long>() == 20,
             "the channel is stopped and all touches wait"
         );
-        Assert.Contains("does not accept our signature", stopped["reason"]!.ToString(), StringComparison.Ordinal);
+        Assert.Contains(
+            "does not accept our signature",
+            stopped["gateways"]![0]!["reason"]!.ToString(),
+            StringComparison.Ordinal
+        );
         Assert.DoesNotContain("very-wrong", stopped.ToJsonString(), StringComparison.Ordinal);
         Assert.Empty(await _simulator.LedgerAsync());
 

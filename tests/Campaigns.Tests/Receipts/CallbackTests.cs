@@ -3,6 +3,8 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using Campaigns.Tests.Support;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Campaigns.Tests.Receipts;
 
@@ -15,7 +17,10 @@ public sealed class CallbackTests : IAsyncLifetime
         _host = await ApiHost.StartAsync(
             settings: new Dictionary<string, string?>
             {
-                ["Channels:sms:CallbackSecret"] = "path-secret",
+                ["Channels:sms:Gateway"] = "bank-sms",
+                ["Channels:sms:CallbackSecret"] = "signing-secret",
+                ["Channels:sms:aliyun-sms:CallbackSecret"] = "path-secret",
+                ["Channels:wechat:Gateway"] = "wechat-mass",
                 ["Channels:wechat:CallbackSecret"] = "token",
                 ["Addresses:Keys:1"] = Convert.ToBase64String(new byte[32]),
                 ["Addresses:LookupKey"] = Convert.ToBase64String(new byte[32]),
@@ -31,6 +36,22 @@ public sealed class CallbackTests : IAsyncLifetime
 
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         Assert.Equal("""{"code":0,"msg":"OK"}""", await answer.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
+    public async Task Late_reports_of_a_gateway_are_taken_after_another_took_its_place_as_long_as_it_has_a_secret()
+    {
+        var configuration = (IConfigurationRoot)_host.Services.GetRequiredService<IConfiguration>();
+        using var late = await PostAsync(Reports, "[]");
+        Assert.Equal(HttpStatusCode.OK, late.StatusCode);
+        using var others = await PostAsync("/v1/callbacks/aliyun-sms/signing-secret/reports", "[]");
+        Assert.Equal(HttpStatusCode.Unauthorized, others.StatusCode);
+
+        configuration["Channels:sms:aliyun-sms:CallbackSecret"] = null;
+        configuration.Reload();
+
+        using var over = await PostAsync(Reports, "[]");
+        Assert.Equal(HttpStatusCode.Unauthorized, over.StatusCode);
     }
 
     [Theory]

@@ -7,6 +7,9 @@ namespace Campaigns.Channels.Aliyun;
 /// <summary>What Aliyun posts: SmsReport and SmsUp. Neither is signed; the secret in the path is their only proof.</summary>
 public static class AliyunCallbacks
 {
+    /// <summary>The gateway they come from.</summary>
+    public const string Gateway = AliyunSmsGateway.Name;
+
     /// <summary>Delivery reports. Answer <c>{"code":0,"msg":"OK"}</c> once they are stored, else they come again.</summary>
     /// <param name="secret">The secret of the callback's path; makes event ids that give no number away.</param>
     /// <returns>What could be read, or 413 <c>too-large</c>, or 400 <c>malformed-callback</c> when the body as a whole is

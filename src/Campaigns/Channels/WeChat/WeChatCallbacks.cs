@@ -38,6 +38,9 @@ public static class WeChatCallbacks
     /// <summary>Most bytes of a callback.</summary>
     public const int MaxBytes = 64 << 10;
 
+    /// <summary>Those of whose sends the events tell.</summary>
+    public static readonly IReadOnlyList<string> Gateways = [WeChatMassGateway.Name];
+
     /// <summary>Name by which template and subscribe messages are known.</summary>
     internal const string Provider = "wechat";
 

@@ -79,19 +79,21 @@ INSERT INTO withheld_reason (reason, name) VALUES
     (6, 'outranked'), (7, 'converted'), (8, 'expired'), (9, 'cancelled'), (10, 'template_error'),
     (0, 'moved'); -- to another chunk, which has it now
 
--- What an operator or a provider did to a channel; the gateway's settings are configuration.
+-- What an operator did to a channel, or a provider to one of its gateways; their settings are configuration.
 CREATE TABLE channel_state (
-    channel smallint PRIMARY KEY,
+    channel smallint NOT NULL,
+    gateway text NOT NULL,                -- empty for the channel as a whole
     stopped boolean NOT NULL DEFAULT false,
     reason text,
     not_before timestamptz,               -- real time, from Retry-After
     changed_by text NOT NULL,
-    changed_at timestamptz NOT NULL
+    changed_at timestamptz NOT NULL,
+    PRIMARY KEY (channel, gateway)
 );
 
--- When a channel's next call may go: all nodes take their slots from here.
-CREATE TABLE channel_pace (
-    channel smallint PRIMARY KEY,
+-- When a gateway's next call may go: all nodes take their slots from here.
+CREATE TABLE gateway_pace (
+    gateway text PRIMARY KEY,
     next_at timestamptz NOT NULL          -- real time
 ) WITH (fillfactor = 10);
 
