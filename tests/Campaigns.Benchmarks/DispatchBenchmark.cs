@@ -7,14 +7,14 @@ using Npgsql;
 
 namespace Campaigns.Benchmarks;
 
-/// <summary><c>dispatch.noop</c>: the production path with two lanes (claim, decrypt, render, consent, caps and priority
+/// <summary><c>dispatch.noop</c>: the production path with as many lanes as a large wave has (claim, decrypt, render, consent, caps and priority
 /// read, attempts, outcomes) into a gateway that answers at once; against two sessions that insert the same attempts and
 /// outcomes as bare rows, one a touch, in the same order, 1,000 a transaction. <c>dispatch.noop.arrays</c>: the same against
 /// bare inserts of the very rows that are written, an array a request. <c>dispatch.snapshot</c>: the first again while a
 /// report holds a snapshot for a minute, against itself without.</summary>
 internal static class DispatchBenchmark
 {
-    private const int Lanes = 2;
+    private const int Sessions = 2;
     private const int ATransaction = 1_000;
 
     private static readonly TimeSpan Held = TimeSpan.FromMinutes(1);
@@ -106,7 +106,9 @@ internal static class DispatchBenchmark
         var run = await DispatchBank.PlanAsync(bench, customers, priority: 5);
         gateway.Forget();
         await bench.ExecuteAsync("CHECKPOINT");
-        var seconds = await Bench.TimeAsync(() => DispatchBank.DispatchAsync(bench, run, Lanes));
+        var seconds = await Bench.TimeAsync(() =>
+            DispatchBank.DispatchAsync(bench, run, new DispatchOptions().MaxLanes)
+        );
         await CheckAsync(bench, gateway, run, customers);
         return (run, seconds);
     }
@@ -196,7 +198,7 @@ internal static class DispatchBenchmark
         var next = 0;
         await Task.WhenAll(
             Enumerable
-                .Range(0, Lanes)
+                .Range(0, Sessions)
                 .Select(_ =>
                     Task.Run(async () =>
                     {

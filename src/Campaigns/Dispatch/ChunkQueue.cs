@@ -21,53 +21,49 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
     internal async Task<Chunk?> ClaimAsync(int runKey, int wave, string gateway, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        return await connection.QuerySingleOrDefaultAsync<Chunk>(
-            new CommandDefinition(
-                $"""
-                UPDATE chunk c
-                SET token = {NewToken}, leased_by = @Node, leased_until = clock_timestamp() + @Lease
-                FROM (
-                    SELECT q.chunk, (SELECT clock_timestamp() + clock_offset FROM business_clock) AS now
-                    FROM chunk q
-                    WHERE q.run_key = @runKey AND q.wave = @wave AND q.state = 0
-                      AND q.due_at <= (SELECT clock_timestamp() + clock_offset FROM business_clock)
-                      AND (q.leased_until IS NULL OR q.leased_until < clock_timestamp())
-                      AND EXISTS (
-                          SELECT
-                          FROM wave w
-                          JOIN run r ON r.run_key = w.run_key
-                          JOIN campaign p ON p.campaign_key = r.campaign_key
-                          CROSS JOIN business_clock b
-                          WHERE w.run_key = @runKey AND w.wave = @wave
-                            AND r.state = 'planned' AND p.state = 'running'
-                            AND clock_timestamp() + b.clock_offset >= w.opens_at
-                            AND clock_timestamp() + b.clock_offset < w.closes_at
-                      )
-                      AND NOT {ChannelStates.IsHeld("q.channel", "@gateway")}
-                    ORDER BY q.due_at, q.chunk
-                    LIMIT 1
-                    FOR UPDATE OF q SKIP LOCKED
-                ) next
-                WHERE c.run_key = @runKey AND c.chunk = next.chunk AND {NotWaitedFor}
-                RETURNING c.run_key, c.chunk AS number, c.wave, c.step, c.channel, c.variant, c.low_key, c.high_key,
-                          c.members, c.try, c.fresh, c.token, c.requests, next.now AS claimed_at,
-                          coalesce(c.planned_wave, c.wave) AS planned_wave,
-                          (
-                              SELECT w.channel FROM wave w
-                              WHERE w.run_key = c.run_key AND w.wave = coalesce(c.planned_wave, c.wave)
-                          ) AS planned_channel
-                """,
-                new
-                {
-                    runKey,
-                    wave,
-                    gateway,
-                    options.Node,
-                    options.Lease,
-                },
-                cancellationToken: cancellationToken
-            )
+        var claimed = await connection.QueryPreparedAsync<Chunk>(
+            $"""
+            UPDATE chunk c
+            SET token = {NewToken}, leased_by = @Node, leased_until = clock_timestamp() + @Lease
+            FROM (
+                SELECT q.chunk, (SELECT clock_timestamp() + clock_offset FROM business_clock) AS now
+                FROM chunk q
+                WHERE q.run_key = @runKey AND q.wave = @wave AND q.state = 0
+                  AND q.due_at <= (SELECT clock_timestamp() + clock_offset FROM business_clock)
+                  AND (q.leased_until IS NULL OR q.leased_until < clock_timestamp())
+                  AND EXISTS (
+                      SELECT
+                      FROM wave w
+                      JOIN run r ON r.run_key = w.run_key
+                      JOIN campaign p ON p.campaign_key = r.campaign_key
+                      CROSS JOIN business_clock b
+                      WHERE w.run_key = @runKey AND w.wave = @wave
+                        AND r.state = 'planned' AND p.state = 'running'
+                        AND clock_timestamp() + b.clock_offset >= w.opens_at
+                        AND clock_timestamp() + b.clock_offset < w.closes_at
+                  )
+                  AND NOT {ChannelStates.IsHeld("q.channel", "@gateway")}
+                ORDER BY q.due_at, q.chunk
+                LIMIT 1
+                FOR UPDATE OF q SKIP LOCKED
+            ) next
+            WHERE c.run_key = @runKey AND c.chunk = next.chunk AND {NotWaitedFor}
+            RETURNING c.run_key, c.chunk AS number, c.wave, c.step, c.channel, c.variant, c.low_key, c.high_key,
+                      c.members, c.try, c.fresh, c.token, c.requests, next.now AS claimed_at,
+                      coalesce(c.planned_wave, c.wave) AS planned_wave,
+                      (
+                          SELECT w.channel FROM wave w
+                          WHERE w.run_key = c.run_key AND w.wave = coalesce(c.planned_wave, c.wave)
+                      ) AS planned_channel
+            """,
+            cancellationToken,
+            ("runKey", runKey),
+            ("wave", wave),
+            ("gateway", gateway),
+            ("Node", options.Node),
+            ("Lease", options.Lease)
         );
+        return claimed.FirstOrDefault();
     }
 
     /// <summary>Says that the chunk is still being worked. False when the lease is another's by now.</summary>

@@ -133,19 +133,21 @@ internal sealed class TouchReader(NpgsqlDataSource dataSource, AddressVault vaul
         CancellationToken cancellationToken
     )
     {
-        var keys = await connection.QueryAsync<long>(
-            new CommandDefinition(
-                """
-                SELECT customer_key
-                FROM decision
-                WHERE run_key = @RunKey AND wave = @Wave AND variant = @Variant AND reason = 0
-                  AND touch_place(wave, variant, customer_key)
-                      BETWEEN touch_place(@Wave, @Variant, @LowKey) AND touch_place(@Wave, @Variant, @HighKey)
-                ORDER BY customer_key
-                """,
-                chunk,
-                cancellationToken: cancellationToken
-            )
+        var keys = await connection.QueryPreparedAsync<long>(
+            """
+            SELECT customer_key
+            FROM decision
+            WHERE run_key = @run AND wave = @wave AND variant = @variant AND reason = 0
+              AND touch_place(wave, variant, customer_key)
+                  BETWEEN touch_place(@wave, @variant, @low) AND touch_place(@wave, @variant, @high)
+            ORDER BY customer_key
+            """,
+            cancellationToken,
+            ("run", chunk.RunKey),
+            ("wave", chunk.Wave),
+            ("variant", chunk.Variant),
+            ("low", chunk.LowKey!),
+            ("high", chunk.HighKey!)
         );
         return [.. keys];
     }

@@ -62,6 +62,8 @@ public sealed class RunCompletion(NpgsqlDataSource dataSource)
             """,
             new { run.RunKey }
         );
+        // Dispatch has its statements planned by what is known of the chunks.
+        await connection.ExecuteAsync("ANALYZE chunk, wave");
         await transaction.CommitAsync(cancellationToken);
     }
 
