@@ -46,7 +46,7 @@ public sealed record ContactLimits(
 
 /// <summary>The instant of an attempt, in the days that contacts are counted in.</summary>
 /// <param name="Now">Business time.</param>
-/// <param name="Days">For each customer, days since 2000-01-01 by the local date.</param>
+/// <param name="Days">By the number of a time zone, days since 2000-01-01 by the local date; 1 is the bank's.</param>
 /// <param name="Month">12 * year + month of the bank.</param>
 public sealed record ContactDay(DateTimeOffset Now, int[] Days, int Month);
 
@@ -70,10 +70,13 @@ public enum Withheld : short
 /// given back when the provider refused for good or nothing was sent.</summary>
 public static class ContactPlaces
 {
+    // Whose zone is newer than the list has the bank's day.
+    private const string Day = "coalesce((@days)[c.zone + 1], (@days)[2])";
+
     /// <summary>Takes a place for everyone who may have a marketing attempt on the channel now: consent, refusal, reach and
     /// caps are read again from the row when it is locked, so that attempts at once do not both pass.</summary>
-    /// <remarks>Rows are locked in the order of keys because the only join left is the loop over them; that is no promise
-    /// of PostgreSQL's, and a deadlock would be tried again. An upsert promises it, and takes twice the time and the log.
+    /// <remarks>Rows are locked in the order of keys because they are found by an index on them; that is no promise of
+    /// PostgreSQL's, and a deadlock would be tried again. An upsert promises it, and takes twice the time and the log.
     /// </remarks>
     /// <param name="keys">Ascending.</param>
     /// <returns>The keys that have a place, ascending.</returns>
@@ -86,16 +89,17 @@ public static class ContactPlaces
         CancellationToken cancellationToken
     )
     {
+        var range = new KeyRange(keys);
         await using var batch = new NpgsqlBatch(connection)
         {
             BatchCommands =
             {
-                new("SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)"),
-                new(TakeSql(gateway, limits)),
+                new("SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)"),
+                new(TakeSql(gateway, limits, range)),
             },
         };
         var parameters = batch.BatchCommands[1].Parameters;
-        parameters.AddWithValue("keys", keys);
+        range.Bind(parameters);
         parameters.AddWithValue("days", day.Days);
         parameters.AddWithValue("now", day.Now.UtcDateTime);
         parameters.AddWithValue("bit", gateway.Channel.Bit());
@@ -251,7 +255,7 @@ public static class ContactPlaces
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    private static string TakeSql(GatewayDeclaration gateway, ContactLimits limits)
+    private static string TakeSql(GatewayDeclaration gateway, ContactLimits limits, KeyRange range)
     {
         var word = ContactCounters.Column(gateway.Channel);
         var checks = new List<string>
@@ -277,7 +281,7 @@ public static class ContactPlaces
 
         return $"""
             UPDATE contact c
-            SET last_day = greatest(c.last_day, t.day),
+            SET last_day = greatest(c.last_day, {Day}),
                 contacts = {Shifted("contacts")} + CASE WHEN {Shifted("contacts")} & 15 < 15 THEN 1 ELSE 0 END,
                 {string.Join(",\n", Channels().Select(other =>
                 other == word
@@ -287,8 +291,7 @@ public static class ContactPlaces
                     ? ""
                     : "month_contacts = CASE WHEN c.month_contacts / 16 = @month THEN c.month_contacts + 1 ELSE @month * 16 + 1 END,")}
                 last_contact_at = @now
-            FROM unnest(@keys, @days) AS t (customer_key, day)
-            WHERE c.customer_key = t.customer_key AND {string.Join("\n AND ", checks)}
+            WHERE {range.Exactly("c.customer_key")} AND {string.Join("\n AND ", checks)}
             RETURNING c.customer_key
             """;
 
@@ -304,8 +307,8 @@ public static class ContactPlaces
     private static string GiveBackSql(Channel channel, bool monthly) =>
         $"""
             WITH given AS MATERIALIZED (
-                SELECT c.customer_key, 4 * (c.last_day - t.day) AS shift, t.previous
-                FROM unnest(@keys, @days, @previous) AS t (customer_key, day, previous)
+                SELECT c.customer_key, 4 * (c.last_day - {Day}) AS shift, t.previous
+                FROM unnest(@keys, @previous) AS t (customer_key, previous)
                 JOIN contact c USING (customer_key)
                 ORDER BY c.customer_key
                 FOR UPDATE OF c
@@ -330,7 +333,7 @@ public static class ContactPlaces
                             THEN 1 << greatest(0, least(g.shift, 24)) ELSE 0 END
             """;
 
-    private static string Shifted(string word) => $"({ContactCounters.ShiftedTo("t.day", $"c.{word}", "c.last_day")})";
+    private static string Shifted(string word) => $"({ContactCounters.ShiftedTo(Day, $"c.{word}", "c.last_day")})";
 
     private static IEnumerable<string> Channels() => Enum.GetValues<Channel>().Select(ContactCounters.Column);
 

@@ -23,7 +23,7 @@ internal sealed class Admission(Rivals rivals)
         WaveContext wave,
         GatewayDeclaration gateway,
         List<Touch> candidates,
-        Dates dates,
+        ContactDay dates,
         CancellationToken cancellationToken
     )
     {
@@ -57,7 +57,7 @@ internal sealed class Admission(Rivals rivals)
                     gateway,
                     [.. members.Select(touch => touch.CustomerKey)],
                     limits.Less(group.Key),
-                    dates.Of(members),
+                    dates,
                     cancellationToken
                 )
             );

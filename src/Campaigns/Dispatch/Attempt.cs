@@ -1,10 +1,12 @@
+using Campaigns.Customers;
+
 namespace Campaigns.Dispatch;
 
 /// <summary>A request whose attempts are committed.</summary>
 /// <param name="Request">Its number in the chunk.</param>
 /// <param name="Key">What the provider knows it by.</param>
-/// <param name="Dates">When it was committed: the days in which its places were taken.</param>
-internal sealed record Attempt(int Request, string Key, IReadOnlyList<Touch> Touches, Dates Dates)
+/// <param name="Day">When it was committed: the days in which its places were taken.</param>
+internal sealed record Attempt(int Request, string Key, IReadOnlyList<Touch> Touches, ContactDay Day)
 {
     /// <summary>When each was contacted before; null where that was not read.</summary>
     internal IReadOnlyDictionary<long, DateTime>? Previous { get; init; }

@@ -49,8 +49,7 @@ internal sealed class AttemptGate(
         }
 
         candidates.RemoveAll(touch => withheld.ContainsKey(touch.CustomerKey));
-        var highestZone = candidates.Count == 0 ? (short)1 : candidates.Max(touch => touch.Zone);
-        var dates = await localDays.AtAsync(fence.Now, highestZone, cancellationToken);
+        var dates = await localDays.AtAsync(fence.Now, fence.Zones, cancellationToken);
         var admitted = await admission.OfAsync(connection, wave, gateway, candidates, dates, cancellationToken);
         foreach (var (key, reason) in admitted.Refused)
         {
@@ -77,7 +76,7 @@ internal sealed class AttemptGate(
     /// <summary>Reads again what may forbid to repeat a request, and renews the lease where nothing does.</summary>
     /// <returns><see cref="Halt.None"/> where it may be repeated, <see cref="Halt.Refused"/> where one of its customers has
     /// refused meanwhile.</returns>
-    internal async Task<(Halt Halt, Dates Dates)> RecheckAsync(
+    internal async Task<(Halt Halt, ContactDay Day)> RecheckAsync(
         Chunk chunk,
         WaveContext wave,
         GatewayDeclaration gateway,
@@ -88,7 +87,7 @@ internal sealed class AttemptGate(
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var fence = await FenceAsync(connection, chunk, wave, gateway, [], requests: 0, cancellationToken);
-        var dates = await localDays.AtAsync(fence.Now, 1, cancellationToken);
+        var dates = await localDays.AtAsync(fence.Now, fence.Zones, cancellationToken);
         if (fence.Halt != Halt.None)
         {
             return (fence.Halt, dates);
@@ -113,9 +112,16 @@ internal sealed class AttemptGate(
         return (Halt.None, dates);
     }
 
-    private sealed record Fence(Halt Halt, int FirstRequest, DateTimeOffset Now, IReadOnlyList<long> Converted)
+    /// <param name="Zones">The highest number of a time zone.</param>
+    private sealed record Fence(
+        Halt Halt,
+        int FirstRequest,
+        DateTimeOffset Now,
+        short Zones,
+        IReadOnlyList<long> Converted
+    )
     {
-        internal static Fence Halted(Halt halt) => new(halt, 0, DateTimeOffset.UnixEpoch, []);
+        internal static Fence Halted(Halt halt) => new(halt, 0, DateTimeOffset.UnixEpoch, 1, []);
     }
 
     /// <summary>Holds the campaign's fence (shared; pausing takes it alone), renews the lease, takes request numbers and
@@ -152,7 +158,7 @@ internal sealed class AttemptGate(
                   AND w.run_key = c.run_key AND w.wave = c.wave
                 RETURNING c.requests - $4, r.state, p.state, w.opens_at, w.closes_at,
                           clock_timestamp() + b.clock_offset, clock_timestamp(),
-                          {ChannelStates.IsHeld("c.channel", "$6")}
+                          {ChannelStates.IsHeld("c.channel", "$6")}, (SELECT max(zone) FROM time_zone)
                 """
             )
             {
@@ -183,7 +189,7 @@ internal sealed class AttemptGate(
 
         var halt = Read(reader, asked);
         var first = reader.GetInt32(0) + 1;
-        var now = reader.GetFieldValue<DateTimeOffset>(5);
+        var (now, zones) = (reader.GetFieldValue<DateTimeOffset>(5), reader.GetInt16(8));
         if (halt != Halt.None)
         {
             return Fence.Halted(halt);
@@ -198,7 +204,7 @@ internal sealed class AttemptGate(
             }
         }
 
-        return new Fence(Halt.None, first, now, converted);
+        return new Fence(Halt.None, first, now, zones, converted);
     }
 
     private Halt Read(NpgsqlDataReader row, DateTimeOffset asked)
@@ -216,8 +222,8 @@ internal sealed class AttemptGate(
     private static NpgsqlBatchCommand Converted(short ending, WaveContext wave, List<Touch> candidates)
     {
         long[] keys = [.. candidates.Select(Key)];
-        var range = KeyRange.Of(keys);
-        return new NpgsqlBatchCommand(
+        var range = new KeyRange(keys);
+        var command = new NpgsqlBatchCommand(
             $"""
             SELECT DISTINCT customer_key
             FROM event e
@@ -233,11 +239,10 @@ internal sealed class AttemptGate(
                 new("AtLeast", NpgsqlDbType.Numeric) { Value = (object?)wave.Plan.Goal.AtLeast ?? DBNull.Value },
                 new("Currency", wave.Plan.Goal.ValueCurrency),
                 new("Where", NpgsqlDbType.Jsonb) { Value = (object?)wave.Plan.Goal.WhereText() ?? DBNull.Value },
-                new("keys", keys),
-                new("low", range.Low),
-                new("high", range.High),
             },
         };
+        range.Bind(command.Parameters);
+        return command;
     }
 
     /// <summary>Their places are a higher campaign's until it has gone or ended: they ask again, as long as the window is
@@ -276,7 +281,7 @@ internal sealed class AttemptGate(
         GatewayDeclaration gateway,
         List<Touch> touches,
         IReadOnlyDictionary<long, DateTime>? previous,
-        Dates dates,
+        ContactDay dates,
         Dictionary<long, Withheld> withheld,
         CancellationToken cancellationToken
     )
@@ -308,7 +313,7 @@ internal sealed class AttemptGate(
         List<Touch> touches,
         IReadOnlyList<string>? keys,
         int firstRequest,
-        Dates dates,
+        ContactDay dates,
         IReadOnlyDictionary<long, DateTime>? previous
     )
     {

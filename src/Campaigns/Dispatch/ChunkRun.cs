@@ -1,4 +1,5 @@
 using Campaigns.Channels;
+using Campaigns.Customers;
 using Campaigns.Database;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -87,7 +88,7 @@ internal sealed partial class ChunkRun(
 
             if (answers.Count > 0)
             {
-                var dates = await tools.LocalDays.AtAsync(await tools.NowAsync(), 1, CancellationToken.None);
+                var dates = await tools.LocalDays.AtAsync(await tools.NowAsync(), zones: null, CancellationToken.None);
                 await tools.Outcomes.RecordAsync(chunk, wave, gateway.Declaration, answers, dates);
             }
         }
@@ -133,7 +134,7 @@ internal sealed partial class ChunkRun(
         _lastRequest = round.Attempts[^1].Request;
         return await RecordAsync(
             [.. round.Attempts.Select(attempt => SendAsync(attempt, slot))],
-            round.Attempts[0].Dates
+            round.Attempts[0].Day
         );
     }
 
@@ -168,7 +169,7 @@ internal sealed partial class ChunkRun(
 
     /// <summary>The request as it was: the same key, the same members in the same order. Null where it may not be
     /// repeated any more.</summary>
-    private async Task<(Halt, Attempt?, Dates)> AgainAsync(EarlierAttempt earlier)
+    private async Task<(Halt, Attempt?, ContactDay)> AgainAsync(EarlierAttempt earlier)
     {
         var attempt = await AttemptOfAsync(earlier);
         var whole =
@@ -200,13 +201,12 @@ internal sealed partial class ChunkRun(
             earlier.CustomerKeys,
             CancellationToken.None
         );
-        var highestZone = touches.Count == 0 ? (short)1 : touches.Max(touch => touch.Zone);
-        var dates = await tools.LocalDays.AtAsync(earlier.AttemptedAt, highestZone, CancellationToken.None);
+        var dates = await tools.LocalDays.AtAsync(earlier.AttemptedAt, zones: null, CancellationToken.None);
         return new Attempt(earlier.Request, earlier.RequestKey, touches, dates);
     }
 
     /// <summary>Twice as late each time.</summary>
-    private static TimeSpan Backoff(EarlierAttempt attempt, Dates now)
+    private static TimeSpan Backoff(EarlierAttempt attempt, ContactDay now)
     {
         var since = now.Now - attempt.AttemptedAt;
         return since < RepeatAtLeast ? RepeatAtLeast
@@ -228,7 +228,7 @@ internal sealed partial class ChunkRun(
     }
 
     /// <summary>Records answers as they come, those that have come together in one transaction.</summary>
-    private async Task<Pass> RecordAsync(List<Task<(Attempt Attempt, Reply Reply)>> sends, Dates dates)
+    private async Task<Pass> RecordAsync(List<Task<(Attempt Attempt, Reply Reply)>> sends, ContactDay dates)
     {
         var began = tools.Time.GetTimestamp();
         var pass = new Pass(Halt.None);
@@ -254,7 +254,7 @@ internal sealed partial class ChunkRun(
     }
 
     /// <summary>What was answered is known here alone: the database may fail for as long as the lease lasts.</summary>
-    private async Task<bool> RecordAsync(List<(Attempt, Reply)> ready, Dates now)
+    private async Task<bool> RecordAsync(List<(Attempt, Reply)> ready, ContactDay now)
     {
         while (true)
         {

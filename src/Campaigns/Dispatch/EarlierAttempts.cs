@@ -1,3 +1,4 @@
+using Campaigns.Customers;
 using Dapper;
 using Npgsql;
 
@@ -11,8 +12,8 @@ internal sealed class EarlierAttempt
     public DateTimeOffset AttemptedAt { get; init; }
     public long[] CustomerKeys { get; init; } = [];
 
-    internal Attempt AsUnknown(Dates now) =>
-        new(Request, RequestKey, [.. CustomerKeys.Select(key => new Touch(key, 1))], now);
+    internal Attempt AsUnknown(ContactDay now) =>
+        new(Request, RequestKey, [.. CustomerKeys.Select(key => new Touch(key))], now);
 }
 
 /// <summary>What earlier leases did of a chunk.</summary>

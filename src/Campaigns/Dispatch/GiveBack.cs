@@ -25,7 +25,7 @@ internal static class GiveBack
             connection,
             wave.Channel,
             [.. touches.Select(touch => touch.CustomerKey)],
-            attempt.Dates.Of(touches),
+            attempt.Day,
             attempt.Previous is { } previous
                 ?
                 [

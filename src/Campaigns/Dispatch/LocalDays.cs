@@ -15,23 +15,24 @@ internal sealed class LocalDays(NpgsqlDataSource dataSource)
     private volatile DateTimeZone[] _zones = [];
 
     /// <summary>Days since 2000-01-01 by zone.</summary>
-    internal async Task<Dates> AtAsync(DateTimeOffset now, short highestZone, CancellationToken cancellationToken)
+    /// <param name="zones">The highest number of a zone; null where it was not read.</param>
+    internal async Task<ContactDay> AtAsync(DateTimeOffset now, short? zones, CancellationToken cancellationToken)
     {
-        if (highestZone >= _zones.Length)
+        if (zones is null || zones >= _zones.Length)
         {
             _zones = await ReadAsync(cancellationToken);
         }
 
         var instant = Instant.FromDateTimeOffset(now);
-        var zones = _zones;
-        var days = new int[zones.Length];
-        for (var zone = 0; zone < zones.Length; zone++)
+        var known = _zones;
+        var days = new int[known.Length];
+        for (var zone = 0; zone < known.Length; zone++)
         {
-            days[zone] = Period.DaysBetween(Epoch, instant.InZone(zones[zone]).Date);
+            days[zone] = Period.DaysBetween(Epoch, instant.InZone(known[zone]).Date);
         }
 
-        var bank = instant.InZone(zones[Bank]).Date;
-        return new Dates(now, days, (12 * bank.Year) + bank.Month);
+        var bank = instant.InZone(known[Bank]).Date;
+        return new ContactDay(now, days, (12 * bank.Year) + bank.Month);
     }
 
     private async Task<DateTimeZone[]> ReadAsync(CancellationToken cancellationToken)
@@ -48,22 +49,5 @@ internal sealed class LocalDays(NpgsqlDataSource dataSource)
         }
 
         return zones;
-    }
-}
-
-/// <summary>What day it is, everywhere.</summary>
-/// <param name="ByZone">Days since 2000-01-01.</param>
-/// <param name="Month">12 * year + month of the bank.</param>
-internal sealed record Dates(DateTimeOffset Now, int[] ByZone, int Month)
-{
-    internal ContactDay Of(IReadOnlyList<Touch> touches)
-    {
-        var days = new int[touches.Count];
-        for (var i = 0; i < days.Length; i++)
-        {
-            days[i] = ByZone[touches[i].Zone];
-        }
-
-        return new ContactDay(Now, days, Month);
     }
 }

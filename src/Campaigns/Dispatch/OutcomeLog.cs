@@ -1,4 +1,5 @@
 using Campaigns.Channels;
+using Campaigns.Customers;
 using Dapper;
 using Npgsql;
 
@@ -36,7 +37,7 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
         WaveContext wave,
         GatewayDeclaration gateway,
         IReadOnlyList<(Attempt Attempt, Reply Reply)> answers,
-        Dates now
+        ContactDay now
     )
     {
         await using var connection = await dataSource.OpenConnectionAsync();
@@ -105,7 +106,7 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
         WaveContext wave,
         GatewayDeclaration gateway,
         List<Sorted> sorted,
-        Dates now,
+        ContactDay now,
         OutcomeCounts counts
     )
     {

@@ -30,8 +30,8 @@ internal sealed class Rivals(TimeProvider time)
             return [];
         }
 
-        var range = KeyRange.Of(keys);
-        var rows = await connection.QueryAsync<(long Key, int Count)>(
+        var range = new KeyRange(keys);
+        await using var command = new NpgsqlCommand(
             $"""
             SELECT d.customer_key, count(*)::int
             FROM decision d
@@ -54,16 +54,22 @@ internal sealed class Rivals(TimeProvider time)
               )
             GROUP BY 1
             """,
-            new
-            {
-                open,
-                keys,
-                range.Low,
-                range.High,
-                until = now + (limits.LooksAWeek ? TimeSpan.FromDays(7) : TimeSpan.FromDays(1)),
-            }
+            connection
         );
-        return rows.ToDictionary(row => row.Key, row => row.Count);
+        range.Bind(command.Parameters);
+        command.Parameters.AddWithValue("open", open);
+        command.Parameters.AddWithValue(
+            "until",
+            (now + (limits.LooksAWeek ? TimeSpan.FromDays(7) : TimeSpan.FromDays(1))).UtcDateTime
+        );
+        await using var reader = await command.ExecuteReaderAsync();
+        var waiting = new Dictionary<long, int>();
+        while (await reader.ReadAsync())
+        {
+            waiting[reader.GetInt64(0)] = reader.GetInt32(1);
+        }
+
+        return waiting;
     }
 
     /// <summary>Of customers whom a cap refuses, those to whom a higher campaign has sent within the caps' days.</summary>

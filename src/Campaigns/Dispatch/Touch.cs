@@ -3,10 +3,9 @@ using Campaigns.Customers;
 namespace Campaigns.Dispatch;
 
 /// <summary>A touch on its way: with an address in clear, and so never logged and never kept.</summary>
-internal sealed class Touch(long customerKey, short zone)
+internal sealed class Touch(long customerKey)
 {
     internal long CustomerKey { get; } = customerKey;
-    internal short Zone { get; } = zone;
     internal string Address { get; init; } = "";
     internal IReadOnlyDictionary<string, string> Variables { get; init; } = new Dictionary<string, string>();
 

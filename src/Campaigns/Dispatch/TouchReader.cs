@@ -18,7 +18,7 @@ internal sealed class TouchReader(NpgsqlDataSource dataSource, AddressVault vaul
         CancellationToken cancellationToken
     ) => ReadAsync(chunk, gateway, message, chunk.Members, cancellationToken);
 
-    /// <summary>The touches of these customers, in the order of keys; who is unknown is left out.</summary>
+    /// <summary>The touches of these customers, in the order of keys.</summary>
     internal Task<List<Touch>> OfCustomersAsync(
         Chunk chunk,
         GatewayDeclaration gateway,
@@ -42,7 +42,12 @@ internal sealed class TouchReader(NpgsqlDataSource dataSource, AddressVault vaul
             return [];
         }
 
-        var range = KeyRange.Of(keys);
+        if (!gateway.NeedsAddress && message.Variables.Count == 0)
+        {
+            return [.. keys.Select(key => new Touch(key) { Address = Number(key), Variables = message.Defaults })];
+        }
+
+        var range = new KeyRange(keys);
         await using var batch = new NpgsqlBatch(connection)
         {
             BatchCommands =
@@ -52,10 +57,8 @@ internal sealed class TouchReader(NpgsqlDataSource dataSource, AddressVault vaul
             },
         };
         var parameters = batch.BatchCommands[1].Parameters;
+        range.Bind(parameters);
         parameters.AddWithValue("channel", (short)chunk.Channel);
-        parameters.AddWithValue("keys", keys);
-        parameters.AddWithValue("low", range.Low);
-        parameters.AddWithValue("high", range.High);
         for (var i = 0; i < message.Variables.Count; i++)
         {
             parameters.AddWithValue($"v{i}", message.Variables[i]);
@@ -64,40 +67,63 @@ internal sealed class TouchReader(NpgsqlDataSource dataSource, AddressVault vaul
         await batch.PrepareAsync(cancellationToken);
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
         await reader.NextResultAsync(cancellationToken);
-        var touches = new List<Touch>();
-        while (await reader.ReadAsync(cancellationToken))
+        return await ReadAsync(reader, keys, gateway, message, cancellationToken);
+    }
+
+    /// <summary>Both come in the order of keys; of whom there is no row there is nothing to send to.</summary>
+    private async Task<List<Touch>> ReadAsync(
+        NpgsqlDataReader reader,
+        long[] keys,
+        GatewayDeclaration gateway,
+        Message message,
+        CancellationToken cancellationToken
+    )
+    {
+        var touches = new List<Touch>(keys.Length);
+        var more = await reader.ReadAsync(cancellationToken);
+        foreach (var key in keys)
         {
-            touches.Add(Read(reader, gateway, message));
+            if (more && reader.GetInt64(0) == key)
+            {
+                touches.Add(Read(reader, key, gateway, message));
+                more = await reader.ReadAsync(cancellationToken);
+            }
+            else
+            {
+                touches.Add(new Touch(key) { Fault = Withheld.Unreachable });
+            }
         }
 
         return touches;
     }
 
-    private Touch Read(NpgsqlDataReader reader, GatewayDeclaration gateway, Message message)
+    private Touch Read(NpgsqlDataReader reader, long key, GatewayDeclaration gateway, Message message)
     {
-        var (key, zone) = (reader.GetInt64(0), reader.GetInt16(1));
-        if (gateway.NeedsAddress && reader.IsDBNull(2))
+        if (gateway.NeedsAddress && reader.IsDBNull(1))
         {
-            return new Touch(key, zone) { Fault = Withheld.Unreachable };
+            return new Touch(key) { Fault = Withheld.Unreachable };
         }
 
         if (Variables(reader, message) is not { } variables)
         {
-            return new Touch(key, zone) { Fault = Withheld.TemplateError };
+            return new Touch(key) { Fault = Withheld.TemplateError };
         }
 
         try
         {
             var address = gateway.NeedsAddress
-                ? vault.Open(gateway.Channel, reader.GetInt16(2), reader.GetFieldValue<byte[]>(3))
-                : key.ToString(CultureInfo.InvariantCulture);
-            return new Touch(key, zone) { Address = address, Variables = variables };
+                ? vault.Open(gateway.Channel, reader.GetInt16(1), reader.GetFieldValue<byte[]>(2))
+                : Number(key);
+            return new Touch(key) { Address = address, Variables = variables };
         }
         catch (CryptographicException)
         {
-            return new Touch(key, zone) { Fault = Withheld.Unreachable };
+            return new Touch(key) { Fault = Withheld.Unreachable };
         }
     }
+
+    // To a gateway without addresses the customer is one.
+    private static string Number(long key) => key.ToString(CultureInfo.InvariantCulture);
 
     private static IReadOnlyDictionary<string, string>? Variables(NpgsqlDataReader reader, Message message)
     {
@@ -110,9 +136,9 @@ internal sealed class TouchReader(NpgsqlDataSource dataSource, AddressVault vaul
         for (var i = 0; i < message.Variables.Count; i++)
         {
             var name = message.Variables[i];
-            if (!reader.IsDBNull(4 + i))
+            if (!reader.IsDBNull(3 + i))
             {
-                values[name] = reader.GetString(4 + i);
+                values[name] = reader.GetString(3 + i);
             }
             else if (message.Defaults.TryGetValue(name, out var value))
             {
@@ -152,23 +178,29 @@ internal sealed class TouchReader(NpgsqlDataSource dataSource, AddressVault vaul
         return [.. keys];
     }
 
-    // The range is said of every table, for the planner carries none over a join, and takes what it says thrice for three
+    // The range is said of both tables, for the planner carries none over a join, and takes what it says twice for two
     // conditions that few rows meet: only without loops is each table read as one piece of its index.
     private static string Sql(KeyRange range, IReadOnlyList<string> variables)
     {
-        var columns = string.Concat(variables.Select((_, i) => $", k.attributes ->> @v{i}"));
-        var customers =
-            variables.Count > 0
-                ? $"JOIN customer k ON k.customer_key = c.customer_key AND {range.AtLeast("k.customer_key")}"
-                : "";
+        if (variables.Count == 0)
+        {
+            return $"""
+                SELECT customer_key, key_id, ciphertext
+                FROM address
+                WHERE channel = @channel AND {range.Exactly("customer_key")}
+                ORDER BY customer_key
+                """;
+        }
+
         return $"""
-            SELECT c.customer_key, c.zone, a.key_id, a.ciphertext{columns}
-            FROM contact c
+            SELECT k.customer_key, a.key_id, a.ciphertext{string.Concat(
+                variables.Select((_, i) => $", k.attributes ->> @v{i}")
+            )}
+            FROM customer k
             LEFT JOIN address a
-                ON a.customer_key = c.customer_key AND a.channel = @channel AND {range.AtLeast("a.customer_key")}
-            {customers}
-            WHERE {range.Exactly("c.customer_key")}
-            ORDER BY c.customer_key
+                ON a.customer_key = k.customer_key AND a.channel = @channel AND {range.AtLeast("a.customer_key")}
+            WHERE {range.Exactly("k.customer_key")}
+            ORDER BY k.customer_key
             """;
     }
 }
