@@ -14,8 +14,8 @@ namespace Campaigns.Benchmarks;
 /// written before. <c>dispatch.http20.single</c>: one item a call.</summary>
 internal static class HttpBenchmark
 {
-    private const int Lanes = 2;
-    private const int Concurrency = 8;
+    private static readonly int Lanes = new DispatchOptions().MaxLanes;
+    private const int Concurrency = 4;
     private const int LatencyMs = 20;
     private const string Template = "SMS_1";
     private const string Secret = "simulator";
