@@ -55,7 +55,8 @@ internal static class PlanningEndpoints
             .WithSummary("Read the newest preview")
             .WithDescription(
                 "The ledger by reason, channel and variant, the timetable, and the smallest effect that so many treated and held "
-                    + "out can show, at 80 % power; with the version and the instant it was reckoned for."
+                    + "out can show, at 80 % power; with the version and the instant it was reckoned for. And what it would cost, "
+                    + "where the channels have prices (`Channels:sms:Price`, of a segment; elsewhere of a message)."
             );
 
         campaigns

@@ -49,6 +49,13 @@ public sealed class GatewaySettings
     /// <summary>Whether pushes go to Apple's production environment (JPush).</summary>
     public bool ApnsProduction { get; set; } = true;
 
+    /// <summary>Of a message, or of each segment of an SMS: what a preview reckons with; 0 is free of charge. Null where
+    /// nobody has said.</summary>
+    public decimal? Price { get; set; }
+
+    /// <summary>Of <see cref="Price"/>: ISO 4217.</summary>
+    public string Currency { get; set; } = "CNY";
+
     /// <summary>False where a value has the wrong form.</summary>
     internal bool Readable { get; set; } = true;
 
@@ -93,6 +100,9 @@ public sealed class GatewaySettings
             { Timeout.Ticks: <= 0 } or { Timeout.TotalMinutes: > 5 } => "Timeout is not in (0, 5 min]",
             { TimeToLive.TotalDays: not (>= 0 and <= 10) } => "TimeToLive is not in [0, 10 days]",
             { ShownFor.TotalDays: not (> 0 and <= 366) } => "ShownFor is not in (0, 366 days]",
+            { Price: not (null or >= 0 and <= 1_000_000) } => "Price is not in [0, 1000000]",
+            _ when Currency is not { Length: 3 } || !Currency.All(char.IsAsciiLetterUpper) =>
+                "Currency is not three capital letters",
             _ => null,
         };
 }

@@ -15,6 +15,9 @@ public sealed class CampaignBinding(SegmentStore segments, Templates templates, 
     /// <summary>Those that would send it.</summary>
     internal Gateways Gateways => gateways;
 
+    /// <summary>What it would say.</summary>
+    internal Templates Templates => templates;
+
     /// <summary>What the definition stands for now; for a preview of what nobody has approved yet.</summary>
     /// <returns>422 <c>unknown-segment</c>, <c>stale-segment</c>, <c>unknown-template</c> and the like, with the fields at
     /// fault.</returns>

@@ -158,6 +158,14 @@ public sealed class Templates(NpgsqlDataSource dataSource, Gateways gateways, Te
         return row?.ToTemplate();
     }
 
+    /// <summary>Segments of a version as a short message, with its defaults; 1 on every other channel, and where no gateway
+    /// serves SMS.</summary>
+    internal async Task<int> SegmentsAsync(NpgsqlConnection connection, string templateId, int version)
+    {
+        var template = (await FindAsync(connection, templateId, version))!;
+        return LengthOf(template.Content, new Dictionary<string, Field>())?.Segments ?? 1;
+    }
+
     private static async Task InsertAsync(
         NpgsqlConnection connection,
         Actor actor,

@@ -13,6 +13,7 @@ public sealed record Preview
     public required Ledger Ledger { get; init; }
     public required IReadOnlyList<TimetableLine> Timetable { get; init; }
     public required SmallestEffect SmallestEffect { get; init; }
+    public required PreviewCost Cost { get; init; }
 }
 
 /// <summary>The smallest rise of the conversion rate over the holdout's that these arms show in eighty of a hundred such

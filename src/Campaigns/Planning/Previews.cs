@@ -104,6 +104,7 @@ public sealed class Previews(
                 ledger.HeldOut,
                 run.Plan.Goal.Event is null ? null : await ConvertedBeforeAsync(connection, run, cancellationToken)
             ),
+            Cost = await PreviewCost.OfAsync(connection, run.Plan, counts, binding),
         };
     }
 

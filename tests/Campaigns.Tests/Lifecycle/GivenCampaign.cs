@@ -33,9 +33,11 @@ internal static class GivenCampaign
     /// <summary>An id that no other test has.</summary>
     public static string NewId(string stem = "payday") => $"{stem}-{Guid.NewGuid():n}";
 
-    public static async Task<ApiHost> HostAsync()
+    /// <param name="channels">Further settings of channels.</param>
+    public static async Task<ApiHost> HostAsync(params (string Setting, string Value)[] channels)
     {
-        var api = await ApiHost.StartAsync(settings: Sms);
+        var further = channels.Select(one => new KeyValuePair<string, string?>($"Channels:{one.Setting}", one.Value));
+        var api = await ApiHost.StartAsync(settings: Sms.Concat(further).ToDictionary());
         await using var connection = await api.Database.DataSource.OpenConnectionAsync();
         await connection.ExecuteAsync(
             """
