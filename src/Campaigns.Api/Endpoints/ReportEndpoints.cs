@@ -60,7 +60,10 @@ internal static class ReportEndpoints
             )
             .WithName("getDecision")
             .WithSummary("What was decided for a customer, and what became of the touch")
-            .WithDescription("Of the campaign's latest run; 404 where the customer was not in its audience.");
+            .WithDescription(
+                "Of the campaign's latest run, with who submitted, approved and launched it, when, by which rule and by which "
+                    + "versions; 404 where the customer was not in its audience."
+            );
 
         app.MapGet("/metrics", () => new MetricList(Metrics.All))
             .RequireAnyRole()

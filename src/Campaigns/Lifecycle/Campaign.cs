@@ -98,10 +98,9 @@ public sealed record ApprovalDecision
 /// <summary>An approved campaign with all that its run is bound to.</summary>
 public sealed record ApprovedCampaign
 {
-    /// <inheritdoc cref="ApprovalDecision.AllowOver65"/>
-    public required bool AllowsOver65 { get; init; }
     public required int CampaignKey { get; init; }
     public required string CampaignId { get; init; }
     public required int Version { get; init; }
-    public required Bound Bound { get; init; }
+    public required Approval Approval { get; init; }
+    public Bound Bound => Approval.Bound;
 }

@@ -108,8 +108,7 @@ public sealed class CampaignApprovals(NpgsqlDataSource dataSource, CampaignBindi
             CampaignKey = row.CampaignKey,
             CampaignId = row.CampaignId,
             Version = row.Version,
-            Bound = bound,
-            AllowsOver65 = row.AllowsOver65,
+            Approval = row.ToCampaign().Approval!,
         };
     }
 

@@ -44,8 +44,9 @@ public sealed class Planner(
             approved.Version,
             approved.Bound,
             gateways,
-            approved.AllowsOver65
+            approved.Approval.AllowsOver65
         );
+        plan = plan with { Origin = OriginOf(approved.Approval, actor) };
         var number = await NextNumberAsync(connection, approved.CampaignKey);
         var created = await RunStore.CreateAsync(
             connection,
@@ -109,6 +110,17 @@ public sealed class Planner(
             await WakeAsync(runKey, campaignId, count, cancellationToken);
         }
     }
+
+    private static RunOrigin OriginOf(Approval approval, Actor launcher) =>
+        new()
+        {
+            Hash = approval.Hash,
+            SubmittedBy = approval.SubmittedBy,
+            SubmittedAt = approval.SubmittedAt,
+            ApprovedBy = approval.DecidedBy!,
+            ApprovedAt = approval.DecidedAt!.Value,
+            LaunchedBy = launcher.Id,
+        };
 
     private async Task<string?> OutsideApprovalAsync(int runKey, CancellationToken cancellationToken)
     {

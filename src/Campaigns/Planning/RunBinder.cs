@@ -21,14 +21,21 @@ internal static class RunBinder
     )
     {
         var policy = await ContactPolicies.CurrentAsync(connection);
+        var (calendar, calendarVersion) = await CalendarAsync(
+            connection,
+            bound.Definition.Schedule,
+            policy.Policy.Hours
+        );
         var plan = Plan(campaignId, version, bound) with
         {
             AllowsOver65 = allowsOver65,
             Caps = policy.Policy.Caps,
+            PolicyVersion = policy.Version,
+            CalendarVersion = calendarVersion,
             WithoutAddress = gateways.WithoutAddress(bound.Definition.Purpose),
             GlobalHoldout = await GlobalHoldouts.CurrentAsync(connection),
         };
-        return (plan, await CalendarAsync(connection, bound.Definition.Schedule, policy.Policy.Hours));
+        return (plan, calendar);
     }
 
     private static RunPlan Plan(string campaignId, int version, Bound bound)
@@ -77,15 +84,15 @@ internal static class RunBinder
     private static List<SegmentReference> Segments(Bound bound, IReadOnlyList<string> ids) =>
         [.. ids.Select(id => bound.Segments.First(segment => segment.SegmentId == id))];
 
-    /// <summary>The hours of a schedule, with its working calendar as it is now.</summary>
-    internal static async Task<CampaignCalendar> CalendarAsync(
+    /// <summary>The hours of a schedule, with its working calendar as it is now, and that one's version.</summary>
+    internal static async Task<(CampaignCalendar Calendar, int? Version)> CalendarAsync(
         NpgsqlConnection connection,
         Schedule schedule,
         ContactHours hours
     )
     {
         var named = schedule.Calendar is { } id ? await WorkingCalendars.FindAsync(connection, id) : null;
-        return new CampaignCalendar
+        var calendar = new CampaignCalendar
         {
             From = schedule.From,
             To = schedule.To,
@@ -94,5 +101,6 @@ internal static class RunBinder
             Days = schedule.Days,
             Hours = hours,
         };
+        return (calendar, named?.Version);
     }
 }

@@ -61,6 +61,32 @@ public sealed record RunPlan
 
     /// <summary>Touches of a chunk: at most this and a quarter; 1 to 2,000.</summary>
     public int ChunkSize { get; init; } = 1_000;
+
+    /// <summary>Of the contact policy that <see cref="Caps"/> and the timetable come from; 0 where nobody has set one.
+    /// </summary>
+    public int PolicyVersion { get; init; }
+
+    /// <summary>Of the working calendar that the campaign names; null where it names none.</summary>
+    public int? CalendarVersion { get; init; }
+
+    /// <summary>Null for a preview, which nobody has launched.</summary>
+    public RunOrigin? Origin { get; init; }
+}
+
+/// <summary>Who answers for a run: kept with it, since an approval is replaced by the next of the same version.</summary>
+public sealed record RunOrigin
+{
+    /// <summary>SHA-256 of all that was approved, in hexadecimal digits.</summary>
+    public required string Hash { get; init; }
+    public required string SubmittedBy { get; init; }
+
+    /// <summary>Business time, as all of these.</summary>
+    public required DateTimeOffset SubmittedAt { get; init; }
+    public required string ApprovedBy { get; init; }
+    public required DateTimeOffset ApprovedAt { get; init; }
+
+    /// <summary>At the run's own instant.</summary>
+    public required string LaunchedBy { get; init; }
 }
 
 /// <summary>Where a ranking ends: a customer with a lower score, or with the same and a higher key, is behind it.</summary>

@@ -120,7 +120,7 @@ public static class Timetables
         var schedule = JsonSerializer.Deserialize<CampaignDefinition>(document, ProductJson.Options)!.Schedule;
         var hours = (await ContactPolicies.CurrentAsync(connection)).Policy.Hours;
         var last = waves.Select(wave => wave.Closes).DefaultIfEmpty(now).Max() + (now - pausedAt);
-        var calendar = await RunBinder.CalendarAsync(connection, schedule, hours) with
+        var calendar = (await RunBinder.CalendarAsync(connection, schedule, hours)).Calendar with
         {
             From = DateOnly.FromDateTime(now.UtcDateTime).AddDays(-1),
             To = DateOnly.FromDateTime(last.UtcDateTime).AddDays(DaysAhead),

@@ -1,5 +1,8 @@
+using System.Text.Json;
 using Campaigns.Channels;
 using Campaigns.Dispatch;
+using Campaigns.Json;
+using Campaigns.Planning;
 using Campaigns.Results;
 using Dapper;
 using Npgsql;
@@ -13,11 +16,13 @@ namespace Campaigns.Reports;
 /// <param name="OpensAt">Of the planned send window, moved with the run.</param>
 /// <param name="State">Of the touch: as in <see cref="TouchState"/>.</param>
 /// <param name="StateReason">Why it was suppressed at dispatch.</param>
+/// <param name="Trace">Who answers for it, and by what it was made.</param>
 public sealed record CustomerDecision(
     string CampaignId,
     string CustomerId,
     int Run,
     string Kind,
+    DecisionTrace Trace,
     string? Reason = null,
     Channel? Channel = null,
     string? Variant = null,
@@ -41,19 +46,17 @@ public sealed class CustomerDecisions(NpgsqlDataSource dataSource)
         var row = await connection.QuerySingleOrDefaultAsync<Row>(
             new CommandDefinition(
                 """
-                SELECT r.run_key, r.number, d.customer_key, n.name, n.kind, d.channel,
-                    (
-                        SELECT v ->> 'name' FROM jsonb_array_elements(r.plan -> 'variants') v
-                        WHERE (v ->> 'number')::int = d.variant
-                    ) AS variant,
-                    w.opens_at, w.closes_at
-                FROM campaign p
-                JOIN run r ON r.campaign_key = p.campaign_key AND r.planned_at IS NOT NULL
+                SELECT r.run_key, r.number, r.as_of, r.plan::text AS plan, d.customer_key, n.name, n.kind, d.channel,
+                    d.variant, w.opens_at, w.closes_at, coalesce(p.planned_at, r.planned_at) AS decided_at
+                FROM campaign g
+                JOIN run r ON r.campaign_key = g.campaign_key AND r.planned_at IS NOT NULL
                 JOIN customer c ON c.customer_id = @customerId
                 JOIN decision d ON d.run_key = r.run_key AND d.customer_key = c.customer_key AND d.step = 1
                 JOIN decision_reason n ON n.reason = d.reason
+                LEFT JOIN run_part p
+                    ON p.run_key = d.run_key AND d.customer_key >= p.low_key AND d.customer_key < p.high_key
                 LEFT JOIN wave w ON w.run_key = d.run_key AND w.wave = d.wave
-                WHERE p.campaign_id = @campaignId
+                WHERE g.campaign_id = @campaignId
                 ORDER BY r.number DESC
                 LIMIT 1
                 """,
@@ -67,14 +70,16 @@ public sealed class CustomerDecisions(NpgsqlDataSource dataSource)
         }
 
         var touch = row.Kind == "touch" ? await TouchStates.OfAsync(connection, row.RunKey, row.CustomerKey) : null;
+        var plan = JsonSerializer.Deserialize<RunPlan>(row.Plan, ProductJson.Options)!;
         return new CustomerDecision(
             campaignId,
             customerId,
             row.Number,
             row.Kind,
+            DecisionTrace.Of(plan, row.Name, row.AsOf, row.DecidedAt, row.Template(plan)),
             row.Kind == "touch" ? null : row.Name,
             row.Channel,
-            row.Variant,
+            plan.Variants.FirstOrDefault(variant => variant.Number == row.Variant)?.Name,
             row.OpensAt,
             row.ClosesAt,
             touch?.State,
@@ -90,8 +95,16 @@ public sealed class CustomerDecisions(NpgsqlDataSource dataSource)
         public string Name { get; init; } = "";
         public string Kind { get; init; } = "";
         public Channel? Channel { get; init; }
-        public string? Variant { get; init; }
+        public short? Variant { get; init; }
         public DateTimeOffset? OpensAt { get; init; }
         public DateTimeOffset? ClosesAt { get; init; }
+        public DateTimeOffset AsOf { get; init; }
+        public DateTimeOffset DecidedAt { get; init; }
+        public string Plan { get; init; } = "";
+
+        internal BoundTemplate? Template(RunPlan plan) =>
+            Kind == "touch"
+                ? plan.Templates.FirstOrDefault(bound => bound.Variant == Variant && bound.Channel == Channel)
+                : null;
     }
 }

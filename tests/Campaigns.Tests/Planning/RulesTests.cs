@@ -11,7 +11,7 @@ using Dapper;
 namespace Campaigns.Tests.Planning;
 
 /// <summary>The rules of compliance that planning decides, by their numbers. R4 to R6, R11 to R13 and R18 are the template's
-/// and the campaign's, R7 and R17 the customer's, R14 the calendar's: they are tested there.</summary>
+/// and the campaign's, R7 and R17 the customer's, R14 the calendar's, R16 the report's: they are tested there.</summary>
 public sealed class RulesTests(LifecycleHost host) : IClassFixture<LifecycleHost>
 {
     private readonly ApiHost _api = host.Api;
