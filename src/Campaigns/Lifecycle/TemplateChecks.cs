@@ -25,9 +25,10 @@ internal static partial class TemplateChecks
             faults.Malformed("sender", "is written without brackets");
         }
 
-        if (draft.Link is { } link && !(link.Length <= 500 && Uri.TryCreate(link, UriKind.Absolute, out _)))
+        CheckText(draft.Link, "link", 500, faults);
+        if (draft.Link is { } link && !Uri.TryCreate(link, UriKind.Absolute, out _))
         {
-            faults.Malformed("link", "must be an absolute address of at most 500 characters");
+            faults.Malformed("link", "must be an absolute address");
         }
 
         foreach (var (name, value) in draft.Defaults)
@@ -202,9 +203,9 @@ internal static partial class TemplateChecks
             faults.Malformed(path, $"must have 1 to {longest} characters");
         }
 
-        if (text.Any(letter => char.IsControl(letter) && letter != '\n' || IsDirection(letter)))
+        if (Customers.Texts.FindFault(text, lineBreaks: path == "text") is { } fault)
         {
-            faults.Malformed(path, "holds a control character");
+            faults.Malformed(path, fault);
         }
     }
 
@@ -216,10 +217,6 @@ internal static partial class TemplateChecks
         string.Concat(text.Where(letter => !char.IsWhiteSpace(letter) && !IsFormat(letter)));
 
     private static bool IsFormat(char letter) => char.GetUnicodeCategory(letter) == UnicodeCategory.Format;
-
-    // Overrides of the writing direction make a text read as what it is not.
-    private static bool IsDirection(char letter) =>
-        letter is (>= '\u202A' and <= '\u202E') or (>= '\u2066' and <= '\u2069');
 
     [GeneratedRegex(
         @"\A[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8}){0,3}\z",

@@ -32,6 +32,29 @@ public sealed class BankSmsGatewayTests : ProviderConformance
         );
     }
 
+    [Theory]
+    [InlineData("\"}],\"phone\":\"+8613900000000\"}")]
+    [InlineData("</xml><!DOCTYPE a [<!ENTITY e SYSTEM \"file:///etc/passwd\">]>&e;")]
+    [InlineData("{{name}}{{other}}")]
+    [InlineData("\\u0022\\n'; DROP TABLE customer; --\r\n")]
+    public async Task A_value_arrives_as_the_text_it_is(string value)
+    {
+        var variables = new Dictionary<string, string> { ["name"] = value, ["other"] = "somebody else's" };
+        var request = Request(2) with { Content = new MessageContent(null, "{{name}}您好", null, null, null) };
+        await Gateway()
+            .SendAsync(
+                request with
+                {
+                    Items = [.. request.Items.Select(item => item with { Variables = variables })],
+                },
+                default
+            );
+
+        var ledger = await Simulator.LedgerAsync();
+        Assert.Equal(request.Items.Select(item => item.Address), ledger.Select(entry => entry.Address));
+        Assert.All(ledger, entry => Assert.Equal($"【示例银行】{value}您好 拒收请回复R", entry.Content));
+    }
+
     [Fact]
     public async Task A_message_is_known_by_its_own_key_in_another_request_too()
     {

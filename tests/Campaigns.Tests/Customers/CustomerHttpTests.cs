@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 using System.Text.Json;
 using Campaigns.Access;
 using Campaigns.Api.Endpoints;
@@ -71,6 +72,38 @@ public sealed class CustomerHttpTests
     {
         await using var api = await ApiHost.StartAsync();
         await api.As(Role.Backend).SendJsonAsync(HttpMethod.Put, "/v1/customers/c-1", body).RefusedAsync(status, type);
+    }
+
+    [Theory]
+    [InlineData(4_096, null, null)]
+    [InlineData(4_097, 400, "validation-failed")]
+    [InlineData(10 << 20, 413, "payload-too-large")]
+    public async Task A_value_may_be_as_long_as_a_message_can_bear(int length, int? status, string? type)
+    {
+        await using var api = await ApiHost.StartAsync();
+        var backend = api.As(Role.Backend);
+        await backend.PutAsync("/v1/fields/nickname", new FieldBody { Type = FieldType.Text }).ReadAsync<Field>();
+        using var request = new HttpRequestMessage(HttpMethod.Put, "/v1/customers/c-1")
+        {
+            Content = new StringContent(
+                $$$"""{"attributes":{"nickname":"{{{new string('x', length)}}}"}}""",
+                Encoding.UTF8,
+                "application/json"
+            ),
+            Headers = { ExpectContinue = true },
+        };
+
+        var put = await backend.SendAsync(request);
+
+        if (type is null)
+        {
+            Assert.True(put.IsSuccessStatusCode);
+        }
+        else
+        {
+            await Task.FromResult(put).RefusedAsync(status!.Value, type);
+            await backend.GetAsync(new Uri("/v1/customers/c-1", UriKind.Relative)).RefusedAsync(404, "not-found");
+        }
     }
 
     [Fact]

@@ -89,6 +89,56 @@ public sealed class TemplateTests(LifecycleHost host) : IClassFixture<LifecycleH
     }
 
     [Theory]
+    [InlineData("\\u0000")]
+    [InlineData("\\u001b")]
+    [InlineData("\\u007f")]
+    [InlineData("\\u202e")] // what follows is read from right to left
+    [InlineData("\\u2066")]
+    [InlineData("\\u2028")] // a line of its own to some readers
+    public async Task What_reads_as_something_else_is_refused_wherever_it_stands(string letter)
+    {
+        var problem = await _marketer
+            .SendJsonAsync(
+                HttpMethod.Put,
+                $"/v1/templates/{_id}",
+                $$$"""
+                {"channel": "sms", "language": "zh-CN", "title": "a{{{letter}}}", "text": "a{{{letter}}}b",
+                 "providerTemplate": "a{{{letter}}}", "sender": "a{{{letter}}}", "link": "https://a.example/{{{letter}}}",
+                 "defaults": {"first_name": "a{{{letter}}}"}}
+                """
+            )
+            .RefusedAsync(400, "validation-failed");
+
+        Assert.Equal(
+            ["defaults.first_name", "link", "providerTemplate", "sender", "text", "title"],
+            problem.Errors.Select(error => error.Path).Distinct().Order(StringComparer.Ordinal)
+        );
+    }
+
+    [Fact]
+    public async Task Half_a_pair_of_surrogates_is_no_text() =>
+        await _marketer
+            .SendJsonAsync(
+                HttpMethod.Put,
+                $"/v1/templates/{_id}",
+                """{"channel": "sms", "language": "zh-CN", "text": "a\ud83d", "providerTemplate": "SMS_1"}"""
+            )
+            .RefusedAsync(400, "malformed-json");
+
+    [Fact]
+    public async Task A_default_that_is_nothing_is_refused() =>
+        await _marketer
+            .SendJsonAsync(
+                HttpMethod.Put,
+                $"/v1/templates/{_id}",
+                """
+                {"channel": "sms", "language": "zh-CN", "text": "{{first_name}}", "providerTemplate": "SMS_1",
+                 "defaults": {"first_name": null}}
+                """
+            )
+            .RefusedAsync(400, "validation-failed");
+
+    [Theory]
     [InlineData("亲爱的{{nickname}}，您好。", "unknown-variable")]
     [InlineData("{{ first_name }}，您好。【示例银行】", "sender-repeated")]
     [InlineData("您好，拒收请回复R。", "refusal-repeated")]
