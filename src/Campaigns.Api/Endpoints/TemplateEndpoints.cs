@@ -49,6 +49,25 @@ internal static class TemplateEndpoints
             .WithDescription("The newest version, or the one asked for.");
 
         templates
+            .MapPost(
+                "/{templateId}/preview",
+                async (
+                    string templateId,
+                    TemplatePreviewRequest request,
+                    Actor actor,
+                    TemplatePreviews module,
+                    CancellationToken cancellationToken
+                ) => (await module.OfAsync(templateId, request, actor, cancellationToken)).ToHttp()
+            )
+            .RequireRole(Role.Marketer, Role.Approver)
+            .WithName("previewTemplate")
+            .WithSummary("See a template as one customer would receive it")
+            .WithDescription(
+                "Filled in with her values, with what the gateway adds, and where it would go, masked. Sensitive values are "
+                    + "covered. Nothing is sent; that somebody looked is audited."
+            );
+
+        templates
             .MapGet(
                 "",
                 async (Paging paging, Templates module, CancellationToken cancellationToken) =>

@@ -219,6 +219,7 @@ internal static class ApiExamples
               "defaults": {"name": "尊敬的客户"}
             }
             """,
+        ["previewTemplate"] = """{"customerId": "C000000007"}""",
         ["putCampaign"] = """
             {
               "name": "春季储蓄",

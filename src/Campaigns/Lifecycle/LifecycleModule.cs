@@ -17,6 +17,7 @@ public static class LifecycleModule
             )
             .AddSingleton<SegmentUse>(CampaignReferences.WhySegmentMustStayAsync)
             .AddSingleton<Templates>()
+            .AddSingleton<TemplatePreviews>()
             .AddSingleton<CampaignRegister>()
             .AddSingleton<CampaignBinding>()
             .AddSingleton<CampaignApprovals>();
