@@ -123,7 +123,7 @@ public sealed class TemplateTests(LifecycleHost host) : IClassFixture<LifecycleH
                 $"/v1/templates/{_id}",
                 """{"channel": "sms", "language": "zh-CN", "text": "a\ud83d", "providerTemplate": "SMS_1"}"""
             )
-            .RefusedAsync(400, "malformed-json");
+            .RefusedAsync(400, "validation-failed");
 
     [Fact]
     public async Task A_default_that_is_nothing_is_refused() =>
