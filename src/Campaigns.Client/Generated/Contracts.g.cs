@@ -605,6 +605,38 @@ public enum Channel
     App,
 }
 
+/// <summary>What a channel's touches would cost.</summary>
+public sealed record ChannelCost
+{
+    /// <summary>A way to reach a customer. The number is stored; never reuse one.</summary>
+    [JsonPropertyName("channel")]
+    public required Channel Channel { get; init; }
+
+    [JsonPropertyName("touches")]
+    public required long Touches { get; init; }
+
+    /// <summary>What is paid for: messages; of SMS segments, as many as each template has with its defaults
+    /// (Campaigns.Lifecycle.SmsLength.Segments). Long values of customers may make it more.</summary>
+    [JsonPropertyName("units")]
+    public required long Units { get; init; }
+
+    /// <summary>Of one unit; null where there is none.</summary>
+    [JsonPropertyName("price"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public decimal? Price { get; init; }
+
+    /// <summary>ISO 4217; null where there is no price.</summary>
+    [JsonPropertyName("currency"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Currency { get; init; }
+
+    /// <summary>Units times price; null where there is no price, for that is not free of charge.</summary>
+    [JsonPropertyName("amount"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public decimal? Amount { get; init; }
+
+    /// <summary>Why there is none: `noGateway` serves the channel, or it has `noPrice`.</summary>
+    [JsonPropertyName("missing"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Missing { get; init; }
+}
+
 /// <summary>All channels.</summary>
 public sealed record ChannelList
 {
@@ -985,6 +1017,10 @@ public sealed record CustomerDecision
     [JsonPropertyName("kind")]
     public required string Kind { get; init; }
 
+    /// <summary>Who answers for it, and by what it was made.</summary>
+    [JsonPropertyName("trace")]
+    public required DecisionTrace Trace { get; init; }
+
     /// <summary>Why, where it is no touch.</summary>
     [JsonPropertyName("reason"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Reason { get; init; }
@@ -1110,6 +1146,53 @@ public sealed record DayResult
     /// <summary>Conversions of the day.</summary>
     [JsonPropertyName("controlConversions")]
     public required long ControlConversions { get; init; }
+}
+
+/// <summary>By whom, when, by which rule and by which versions a decision was made. All of it was bound when the
+/// run was made: nothing that is changed later changes it.</summary>
+public sealed record DecisionTrace
+{
+    /// <summary>`touch`, `held_out`, `held_out_global`, or the first rule that failed.</summary>
+    [JsonPropertyName("rule")]
+    public required string Rule { get; init; }
+
+    /// <summary>The one instant for which the run was reckoned: that of its launch.</summary>
+    [JsonPropertyName("asOf")]
+    public required DateTimeOffset AsOf { get; init; }
+
+    /// <summary>When it was written down; business time.</summary>
+    [JsonPropertyName("decidedAt")]
+    public required DateTimeOffset DecidedAt { get; init; }
+
+    /// <summary>Who submitted, approved and launched, and when; null for a run that nobody launched.</summary>
+    [JsonPropertyName("origin"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public RunOrigin? Origin { get; init; }
+
+    [JsonPropertyName("campaignVersion")]
+    public required int CampaignVersion { get; init; }
+
+    /// <summary>Whose members are the audience.</summary>
+    [JsonPropertyName("include")]
+    public required IReadOnlyList<SegmentReference> Include { get; init; }
+
+    [JsonPropertyName("exclude")]
+    public required IReadOnlyList<SegmentReference> Exclude { get; init; }
+
+    /// <summary>What the touch says; null where there is none.</summary>
+    [JsonPropertyName("template"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public TemplateReference? Template { get; init; }
+
+    /// <summary>Of the contact policy; 0 where nobody had set one.</summary>
+    [JsonPropertyName("policyVersion")]
+    public required int PolicyVersion { get; init; }
+
+    /// <summary>Of the working calendar that the campaign names; null where it names none.</summary>
+    [JsonPropertyName("calendarVersion"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? CalendarVersion { get; init; }
+
+    /// <summary>Of the bank-wide holdout; null where there was none.</summary>
+    [JsonPropertyName("globalHoldoutVersion"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? GlobalHoldoutVersion { get; init; }
 }
 
 /// <summary>What a customer did with a campaign's message.</summary>
@@ -2140,6 +2223,31 @@ public sealed record Preview
     /// brings nothing.</summary>
     [JsonPropertyName("smallestEffect")]
     public required SmallestEffect SmallestEffect { get; init; }
+
+    /// <summary>Null in a preview that was kept from before costs were reckoned.</summary>
+    [JsonPropertyName("cost"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public PreviewCost? Cost { get; init; }
+}
+
+/// <summary>What sending the touches would cost, by the prices of now
+/// (Campaigns.Channels.GatewaySettings.Price).</summary>
+public sealed record PreviewCost
+{
+    /// <summary>One for each channel of the campaign.</summary>
+    [JsonPropertyName("channels")]
+    public required IReadOnlyList<ChannelCost> Channels { get; init; }
+
+    /// <summary>Of all channels; null where it cannot be told.</summary>
+    [JsonPropertyName("total"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public decimal? Total { get; init; }
+
+    /// <summary>ISO 4217; null where there is no total.</summary>
+    [JsonPropertyName("currency"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Currency { get; init; }
+
+    /// <summary>Why there is no total: that of a channel, or `mixedCurrencies`.</summary>
+    [JsonPropertyName("missing"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Missing { get; init; }
 }
 
 /// <summary>Why a request was refused (RFC 9457).</summary>
@@ -2302,6 +2410,32 @@ public enum Role
     Partner,
     [JsonStringEnumMemberName("admin"), EnumMember(Value = "admin")]
     Admin,
+}
+
+/// <summary>Who answers for a run: kept with it, since an approval is replaced by the next of the same
+/// version.</summary>
+public sealed record RunOrigin
+{
+    /// <summary>SHA-256 of all that was approved, in hexadecimal digits.</summary>
+    [JsonPropertyName("hash")]
+    public required string Hash { get; init; }
+
+    [JsonPropertyName("submittedBy")]
+    public required string SubmittedBy { get; init; }
+
+    /// <summary>Business time, as all of these.</summary>
+    [JsonPropertyName("submittedAt")]
+    public required DateTimeOffset SubmittedAt { get; init; }
+
+    [JsonPropertyName("approvedBy")]
+    public required string ApprovedBy { get; init; }
+
+    [JsonPropertyName("approvedAt")]
+    public required DateTimeOffset ApprovedAt { get; init; }
+
+    /// <summary>At the run's own instant.</summary>
+    [JsonPropertyName("launchedBy")]
+    public required string LaunchedBy { get; init; }
 }
 
 /// <summary>How a run stands.</summary>
@@ -2661,6 +2795,27 @@ public sealed record SmsLength
     public required int MostSegments { get; init; }
 }
 
+/// <summary>How long a short message is, and in how many parts it is carried and paid for.</summary>
+public sealed record SmsSize
+{
+    /// <summary>How a short message is coded on the air.</summary>
+    [JsonPropertyName("encoding")]
+    public required SmsEncoding Encoding { get; init; }
+
+    /// <summary>Unicode code points.</summary>
+    [JsonPropertyName("characters")]
+    public required int Characters { get; init; }
+
+    /// <summary>Septets, of which a character of the extension table takes two; or UTF-16 units.</summary>
+    [JsonPropertyName("units")]
+    public required int Units { get; init; }
+
+    /// <summary>1 up to 160 septets or 70 units; beyond that as many as hold 153 or 67 each, where no character is
+    /// cut in two.</summary>
+    [JsonPropertyName("segments")]
+    public required int Segments { get; init; }
+}
+
 /// <summary>Why a channel is stopped.</summary>
 public sealed record StopChannelRequest
 {
@@ -2760,6 +2915,62 @@ public sealed record TemplatePage
     /// <summary>The cursor of the next page; null on the last.</summary>
     [JsonPropertyName("next"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Next { get; init; }
+}
+
+/// <summary>A template as one customer would receive it. Nothing is sent.</summary>
+public sealed record TemplatePreview
+{
+    [JsonPropertyName("templateId")]
+    public required string TemplateId { get; init; }
+
+    [JsonPropertyName("version")]
+    public required int Version { get; init; }
+
+    [JsonPropertyName("customerId")]
+    public required string CustomerId { get; init; }
+
+    /// <summary>A way to reach a customer. The number is stored; never reuse one.</summary>
+    [JsonPropertyName("channel")]
+    public required Channel Channel { get; init; }
+
+    /// <summary>Where it would go, masked; null where the channel has no address of the customer.</summary>
+    [JsonPropertyName("address"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Address { get; init; }
+
+    [JsonPropertyName("title"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Title { get; init; }
+
+    /// <summary>With what the gateway adds. A place that stays empty is left as it is written, and a sensitive
+    /// value is shown as `•••`.</summary>
+    [JsonPropertyName("text")]
+    public required string Text { get; init; }
+
+    [JsonPropertyName("link"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Link { get; init; }
+
+    /// <summary>Variables for which the customer has no value and the template no default: she would get nothing
+    /// (`template_error`).</summary>
+    [JsonPropertyName("missing")]
+    public required IReadOnlyList<string> Missing { get; init; }
+
+    /// <summary>Variables that are marked sensitive: nobody reads them here, the customer does.</summary>
+    [JsonPropertyName("hidden")]
+    public required IReadOnlyList<string> Hidden { get; init; }
+
+    /// <summary>As a short message; null on other channels, and where something is missing or hidden.</summary>
+    [JsonPropertyName("sms"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public SmsSize? Sms { get; init; }
+}
+
+/// <summary>For whom a template is filled in.</summary>
+public sealed record TemplatePreviewRequest
+{
+    [JsonPropertyName("customerId")]
+    public required string CustomerId { get; init; }
+
+    /// <summary>Null for the newest.</summary>
+    [JsonPropertyName("version"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Version { get; init; }
 }
 
 /// <summary>A template at a version.</summary>

@@ -79,9 +79,9 @@ public interface ICampaignsApi
     [Get("/v1/customers/{id}")]
     Task<Customer> GetCustomerAsync(string id, CancellationToken cancellationToken = default);
 
-    /// <summary>What was decided for a customer, and what became of the touch. Of the campaign's latest run; 404
-    /// where the customer was not in its audience. Open to: marketer, approver, operator, analyst,
-    /// admin.</summary>
+    /// <summary>What was decided for a customer, and what became of the touch. Of the campaign's latest run, with
+    /// who submitted, approved and launched it, when, by which rule and by which versions; 404 where the customer
+    /// was not in its audience. Open to: marketer, approver, operator, analyst, admin.</summary>
     [Headers("Accept: application/json")]
     [Get("/v1/campaigns/{campaignId}/decisions/{customerId}")]
     Task<CustomerDecision> GetDecisionAsync(string campaignId, string customerId, CancellationToken cancellationToken = default);
@@ -118,7 +118,8 @@ public interface ICampaignsApi
 
     /// <summary>Read the newest preview. The ledger by reason, channel and variant, the timetable, and the
     /// smallest effect that so many treated and held out can show, at 80 % power; with the version and the instant
-    /// it was reckoned for. Open to: marketer, approver, operator, analyst, admin.</summary>
+    /// it was reckoned for. And what it would cost, where the channels have prices (`Channels:sms:Price`, of a
+    /// segment; elsewhere of a message). Open to: marketer, approver, operator, analyst, admin.</summary>
     [Headers("Accept: application/json")]
     [Get("/v1/campaigns/{campaignId}/preview")]
     Task<Preview> GetPreviewAsync(string campaignId, CancellationToken cancellationToken = default);
@@ -252,6 +253,13 @@ public interface ICampaignsApi
     [Headers("Accept: application/json")]
     [Post("/v1/campaigns/{campaignId}/preview")]
     Task<Operation> PreviewCampaignAsync(string campaignId, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
+
+    /// <summary>See a template as one customer would receive it. Filled in with her values, with what the gateway
+    /// adds, and where it would go, masked. Sensitive values are covered. Nothing is sent; that somebody looked is
+    /// audited. Open to: marketer, approver, admin.</summary>
+    [Headers("Accept: application/json", "Content-Type: application/json")]
+    [Post("/v1/templates/{templateId}/preview")]
+    Task<TemplatePreview> PreviewTemplateAsync(string templateId, [Body] TemplatePreviewRequest body, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
 
     /// <summary>Make or change a working calendar. Weekends, days off and make-up working days. Campaigns name it
     /// in their schedule. Open to: operator, admin.</summary>

@@ -13,7 +13,9 @@ public sealed record Preview
     public required Ledger Ledger { get; init; }
     public required IReadOnlyList<TimetableLine> Timetable { get; init; }
     public required SmallestEffect SmallestEffect { get; init; }
-    public required PreviewCost Cost { get; init; }
+
+    /// <summary>Null in a preview that was kept from before costs were reckoned.</summary>
+    public PreviewCost? Cost { get; init; }
 }
 
 /// <summary>The smallest rise of the conversion rate over the holdout's that these arms show in eighty of a hundred such

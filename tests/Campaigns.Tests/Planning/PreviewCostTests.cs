@@ -21,7 +21,7 @@ public sealed class PreviewCostTests
 
         var (once, twice) = (preview.Ledger.TouchesByVariant["a"], preview.Ledger.TouchesByVariant["b"]);
         Assert.True(once > 0 && twice > 0);
-        var sms = Assert.Single(preview.Cost.Channels);
+        var sms = Assert.Single(preview.Cost!.Channels);
         Assert.Equal((Channel.Sms, once + twice, once + 2 * twice), (sms.Channel, sms.Touches, sms.Units));
         Assert.Equal((0.045m, "CNY", sms.Units * 0.045m), (sms.Price, sms.Currency, sms.Amount));
         Assert.Equal((sms.Amount, "CNY", null), (preview.Cost.Total, preview.Cost.Currency, preview.Cost.Missing));
@@ -37,7 +37,7 @@ public sealed class PreviewCostTests
                 ("sms:Price", "0.05"),
                 ("wechat:Price", "0")
             )
-        ).Cost;
+        ).Cost!;
 
         Assert.Equal([Channel.WeChat, Channel.Sms], cost.Channels.Select(channel => channel.Channel));
         Assert.Equal(0m, cost.Channels[0].Amount);
@@ -56,7 +56,7 @@ public sealed class PreviewCostTests
             settings.AddRange([("sms:Price", "0.05"), ("wechat:Price", "0.1")]);
         }
 
-        var cost = (await PreviewAsync(Variants("payday-sms"), [Channel.WeChat, Channel.Sms], [.. settings])).Cost;
+        var cost = (await PreviewAsync(Variants("payday-sms"), [Channel.WeChat, Channel.Sms], [.. settings])).Cost!;
 
         Assert.Equal((null, null, missing), (cost.Total, cost.Currency, cost.Missing));
         Assert.NotNull(cost.Channels[0].Amount);

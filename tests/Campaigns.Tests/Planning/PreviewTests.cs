@@ -67,6 +67,23 @@ public sealed class PreviewTests(PreviewHost host) : IClassFixture<PreviewHost>
     }
 
     [Fact]
+    public async Task A_preview_that_was_kept_without_a_cost_can_still_be_read()
+    {
+        await GivenCampaign.DraftAsync(_api, _id);
+        var made = await PreviewAsync();
+        await using var connection = await _api.Database.DataSource.OpenConnectionAsync();
+        await connection.ExecuteAsync(
+            "UPDATE operation SET result = result - 'cost' WHERE kind = 'preview' AND subject_id = @_id",
+            new { _id }
+        );
+
+        var kept = await _marketer.GetAsync($"/v1/campaigns/{_id}/preview").ReadAsync<Preview>();
+
+        Assert.NotNull(made.Cost);
+        Assert.Equal((made.AsOf, null), (kept.AsOf, kept.Cost));
+    }
+
+    [Fact]
     public async Task A_preview_that_a_dead_node_left_is_taken_up()
     {
         await GivenCampaign.DraftAsync(_api, _id);
