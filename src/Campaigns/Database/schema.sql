@@ -50,6 +50,7 @@ TABLE attempt
     try smallint NOT NULL
     attempted_at timestamp with time zone NOT NULL
     request_key text
+    gateway text
     customer_keys bigint[] NOT NULL
     withheld_keys bigint[]
     withheld_reasons smallint[]

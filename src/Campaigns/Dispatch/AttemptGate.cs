@@ -69,7 +69,7 @@ internal sealed class AttemptGate(
         }
 
         var attempts = Split(chunk, gateway, passed, keys, fence.FirstRequest, dates, previous);
-        await AppendAndCommitAsync(connection, chunk, fence, attempts, withheld, cancellationToken);
+        await AppendAndCommitAsync(connection, chunk, gateway, fence, attempts, withheld, cancellationToken);
         return new Round(Halt.None, attempts);
     }
 
@@ -333,6 +333,7 @@ internal sealed class AttemptGate(
     private static async Task AppendAndCommitAsync(
         NpgsqlConnection connection,
         Chunk chunk,
+        GatewayDeclaration gateway,
         Fence fence,
         List<Attempt> attempts,
         Dictionary<long, Withheld> withheld,
@@ -351,6 +352,7 @@ internal sealed class AttemptGate(
                         fence.FirstRequest + i,
                         fence.Now,
                         attempt?.Key,
+                        attempt is null ? null : gateway.Name,
                         attempt?.Keys ?? [],
                         i == 0 ? withheld : []
                     )

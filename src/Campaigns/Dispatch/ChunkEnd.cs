@@ -132,7 +132,7 @@ internal sealed class ChunkEnd(NpgsqlDataSource dataSource)
         else if (rest.Length > 0)
         {
             var withheld = rest.ToDictionary(key => key, _ => reason);
-            batch.BatchCommands.Add(AttemptRow.Insert(chunk, row.Requests, row.Now, null, [], withheld));
+            batch.BatchCommands.Add(AttemptRow.Insert(chunk, row.Requests, row.Now, null, null, [], withheld));
             deltas.Withhold(chunk, rest.Where(key => !delivered.Contains(key)).Select(_ => reason));
         }
 

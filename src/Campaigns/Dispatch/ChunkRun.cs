@@ -138,8 +138,8 @@ internal sealed partial class ChunkRun(
         );
     }
 
-    /// <summary>Repeats requests that an earlier lease left without an answer, where the provider knows their keys; else
-    /// they are unknown.</summary>
+    /// <summary>Repeats requests that an earlier lease left without an answer, where the gateway is the one that knows their
+    /// keys; else they are unknown.</summary>
     private async Task<Pass> SettleAsync(EarlierAttempts earlier)
     {
         var settled = new Pass(Halt.None);
@@ -188,6 +188,7 @@ internal sealed partial class ChunkRun(
 
         var known =
             gateway.Declaration.Dedupe == Dedupe.Key
+            && gateway.Declaration.Name == earlier.Gateway
             && now.Now - earlier.AttemptedAt < gateway.Declaration.DedupePeriod;
         return (Halt.None, halt == Halt.None && whole && known ? attempt : null, now);
     }

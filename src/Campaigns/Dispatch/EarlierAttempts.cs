@@ -9,6 +9,7 @@ internal sealed class EarlierAttempt
 {
     public int Request { get; init; }
     public string RequestKey { get; init; } = "";
+    public string Gateway { get; init; } = "";
     public DateTimeOffset AttemptedAt { get; init; }
     public long[] CustomerKeys { get; init; } = [];
 
@@ -30,7 +31,7 @@ internal sealed record EarlierAttempts(IReadOnlyList<EarlierAttempt> Unsettled, 
     {
         var unsettled = await connection.QueryAsync<EarlierAttempt>(
             """
-            SELECT a.request, a.request_key, a.attempted_at, a.customer_keys
+            SELECT a.request, a.request_key, a.gateway, a.attempted_at, a.customer_keys
             FROM attempt a
             WHERE a.run_key = @runKey AND a.chunk = @chunk AND cardinality(a.customer_keys) > 0
               AND NOT EXISTS (

@@ -93,6 +93,28 @@ public sealed class FaultTests
     }
 
     [Fact]
+    public async Task An_unanswered_request_is_not_repeated_to_another_gateway()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 5);
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 5) });
+        var silent = new ScriptedGateway(Channel.Sms)
+        {
+            Answer = _ => Task.FromResult<SendResult>(new SendResult.Unanswered("cut")),
+        };
+        await using var before = new Node(given.DataSource, [silent]);
+        await before.LaneAsync(run);
+        await given.PassAsync(TimeSpan.FromMinutes(2));
+        var other = new ScriptedGateway(Channel.Sms);
+        other.Declaration = other.Declaration with { Name = "other" };
+        await using var after = new Node(given.DataSource, [other]);
+
+        await after.LaneAsync(run);
+
+        Assert.Equal(0, other.Requests);
+        Assert.Equal("unknown 5", await given.StatesAsync(run));
+    }
+
+    [Fact]
     public async Task Without_a_key_an_unanswered_request_is_unknown_and_never_repeated()
     {
         await using var given = await GivenRun.CreateAsync(customers: 5);

@@ -48,6 +48,7 @@ CREATE TABLE attempt (
     try smallint NOT NULL,
     attempted_at timestamptz NOT NULL,
     request_key text,
+    gateway text,                         -- that knows the key
     customer_keys bigint[] NOT NULL,
     withheld_keys bigint[],
     withheld_reasons smallint[],
