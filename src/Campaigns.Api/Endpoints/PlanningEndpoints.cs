@@ -24,7 +24,7 @@ internal static class PlanningEndpoints
             .WithSummary("Launch an approved campaign")
             .WithDescription(
                 "Makes the run and has it planned, exactly as it was approved; follow it at the address in Location. "
-                    + "409 where it is not approved, or a rule on sensitive data has no impact assessment."
+                    + "409 where it is not approved, or it uses sensitive data and has no impact assessment."
             );
 
         campaigns

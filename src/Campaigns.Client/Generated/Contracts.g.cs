@@ -354,11 +354,13 @@ public sealed record Bound
     [JsonPropertyName("audience"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public AudienceBounds? Audience { get; init; }
 
-    /// <summary>Whether a rule uses a field that is marked sensitive.</summary>
+    /// <summary>Whether a rule or a template uses a field that is marked sensitive, or a top or a goal
+    /// does.</summary>
     [JsonPropertyName("usesSensitive")]
     public required bool UsesSensitive { get; init; }
 
-    /// <summary>Whether a rule uses a profiling field or an uploaded list, or the ranking does.</summary>
+    /// <summary>Whether a rule uses a profiling field or an uploaded list, or the ranking or a template
+    /// does.</summary>
     [JsonPropertyName("usesProfiling")]
     public required bool UsesProfiling { get; init; }
 }
@@ -455,7 +457,8 @@ public sealed record CampaignDefinition
     [JsonPropertyName("consumerCredit"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public bool? ConsumerCredit { get; init; }
 
-    /// <summary>Reference of the impact assessment; asked for where a rule uses a sensitive field.</summary>
+    /// <summary>Reference of the impact assessment; asked for where a rule or a template uses a sensitive
+    /// field.</summary>
     [JsonPropertyName("assessment"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Assessment { get; init; }
 }
@@ -1368,7 +1371,8 @@ public sealed record Field
     [JsonPropertyName("options"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Options { get; init; }
 
-    /// <summary>A rule that uses it leaves out customers who gave no consent for sensitive data.</summary>
+    /// <summary>A rule that uses it leaves out customers who gave no consent for sensitive data; a template that
+    /// names it says its default to them.</summary>
     [JsonPropertyName("sensitive"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public bool? Sensitive { get; init; }
 
@@ -2899,8 +2903,8 @@ public sealed record TemplateDraft
     [JsonPropertyName("link"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Link { get; init; }
 
-    /// <summary>What stands in a place when the customer has no such field; by variable, at most 200 characters
-    /// each.</summary>
+    /// <summary>What stands in a place when the customer has no such field, or it is sensitive and she has not
+    /// consented to its use; by variable, at most 200 characters each.</summary>
     [JsonPropertyName("defaults"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyDictionary<string, string>? Defaults { get; init; }
 }

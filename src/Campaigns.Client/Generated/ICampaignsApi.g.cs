@@ -167,7 +167,7 @@ public interface ICampaignsApi
     Task<Operation> ImportCustomersAsync([Query] string mapping, [Body] HttpContent body, [Query] string? delimiter = null, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
 
     /// <summary>Launch an approved campaign. Makes the run and has it planned, exactly as it was approved; follow
-    /// it at the address in Location. 409 where it is not approved, or a rule on sensitive data has no impact
+    /// it at the address in Location. 409 where it is not approved, or it uses sensitive data and has no impact
     /// assessment. Open to: marketer, approver, operator, admin.</summary>
     [Headers("Accept: application/json")]
     [Post("/v1/campaigns/{campaignId}/launch")]

@@ -18,7 +18,8 @@ public sealed record Field(string Name, FieldType Type)
     /// <summary>The values of an enum, at most 500; empty for every other type.</summary>
     public IReadOnlyList<string> Options { get; init; } = [];
 
-    /// <summary>A rule that uses it leaves out customers who gave no consent for sensitive data.</summary>
+    /// <summary>A rule that uses it leaves out customers who gave no consent for sensitive data; a template that names it
+    /// says its default to them.</summary>
     public bool Sensitive { get; init; }
 
     /// <summary>A score or a learned preference: customers who turned personalisation off are left out of campaigns that

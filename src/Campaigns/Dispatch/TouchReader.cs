@@ -193,9 +193,7 @@ internal sealed class TouchReader(NpgsqlDataSource dataSource, AddressVault vaul
         }
 
         return $"""
-            SELECT k.customer_key, a.key_id, a.ciphertext{string.Concat(
-                variables.Select((_, i) => $", k.attributes ->> @v{i}")
-            )}
+            SELECT k.customer_key, a.key_id, a.ciphertext{string.Concat(variables.Select((_, i) => Value($"@v{i}")))}
             FROM customer k
             LEFT JOIN address a
                 ON a.customer_key = k.customer_key AND a.channel = @channel AND {range.AtLeast("a.customer_key")}
@@ -203,4 +201,12 @@ internal sealed class TouchReader(NpgsqlDataSource dataSource, AddressVault vaul
             ORDER BY k.customer_key
             """;
     }
+
+    // Of a field that is sensitive now, only of whoever consents to its use now. The contact row is read for such alone.
+    private static string Value(string name) =>
+        $"""
+            , CASE WHEN NOT EXISTS (SELECT FROM field WHERE field.name = {name} AND sensitive)
+                OR (SELECT c.sensitive_consent FROM contact c WHERE c.customer_key = k.customer_key)
+            THEN k.attributes ->> {name} END
+            """;
 }

@@ -65,10 +65,10 @@ public sealed record Bound
     /// <summary>Null where the submission named no size: any size is then approved.</summary>
     public AudienceBounds? Audience { get; init; }
 
-    /// <summary>Whether a rule uses a field that is marked sensitive.</summary>
+    /// <summary>Whether a rule or a template uses a field that is marked sensitive, or a top or a goal does.</summary>
     public required bool UsesSensitive { get; init; }
 
-    /// <summary>Whether a rule uses a profiling field or an uploaded list, or the ranking does.</summary>
+    /// <summary>Whether a rule uses a profiling field or an uploaded list, or the ranking or a template does.</summary>
     public required bool UsesProfiling { get; init; }
 }
 

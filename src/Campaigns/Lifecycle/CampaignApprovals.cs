@@ -72,7 +72,7 @@ public sealed class CampaignApprovals(NpgsqlDataSource dataSource, CampaignBindi
 
     /// <summary>What was approved, for a run that is to be made of it now: nobody changes the campaign before the
     /// connection's transaction ends.</summary>
-    /// <returns>404; 409 <c>invalid-state</c> when it is not approved; 409 <c>assessment-missing</c> when a rule uses
+    /// <returns>404; 409 <c>invalid-state</c> when it is not approved; 409 <c>assessment-missing</c> when it uses
     /// sensitive data and the campaign names no impact assessment.</returns>
     public static async Task<Result<ApprovedCampaign>> ApprovedAsync(NpgsqlConnection connection, string campaignId)
     {
@@ -96,10 +96,10 @@ public sealed class CampaignApprovals(NpgsqlDataSource dataSource, CampaignBindi
             return new Error(
                 ErrorKind.Conflict,
                 "assessment-missing",
-                "A rule uses sensitive data: name the impact assessment in the campaign, and have that approved."
+                "A rule or a template uses sensitive data: name the impact assessment in the campaign, and have that approved."
             )
             {
-                Fields = [new FieldError("assessment", "is required where a rule uses sensitive data")],
+                Fields = [new FieldError("assessment", "is required where a rule or a template uses sensitive data")],
             };
         }
 

@@ -46,12 +46,14 @@ public sealed class CampaignBinding(SegmentStore segments, Templates templates, 
             return error;
         }
 
-        var (sensitive, profiling) = await FieldsAsync(connection, definition);
+        var used = await VersionsAsync(connection, definition);
+        var said = await Templates.VariablesAsync(connection, used);
+        var (sensitive, profiling) = await FieldsAsync(connection, definition, said);
         return new Bound
         {
             Definition = definition,
             Segments = rules.Segments,
-            Templates = await VersionsAsync(connection, definition),
+            Templates = used,
             UsesSensitive = rules.UsesSensitive || sensitive,
             UsesProfiling = rules.UsesProfiling || profiling,
         };
@@ -130,15 +132,23 @@ public sealed class CampaignBinding(SegmentStore segments, Templates templates, 
     }
 
     /// <summary>Of the fields that are named outside of rules. To measure by one is not to choose by it.</summary>
+    /// <param name="said">Variables of the templates.</param>
     private static Task<(bool Sensitive, bool Profiling)> FieldsAsync(
         NpgsqlConnection connection,
-        CampaignDefinition definition
+        CampaignDefinition definition,
+        string[] said
     ) =>
         connection.QuerySingleAsync<(bool, bool)>(
             """
-            SELECT coalesce(bool_or(sensitive), false), coalesce(bool_or(profiling AND name = @top), false)
-            FROM field WHERE name IN (@top, @goal)
+            SELECT coalesce(bool_or(sensitive), false),
+                coalesce(bool_or(profiling AND (name = @top OR name = ANY (@said))), false)
+            FROM field WHERE name IN (@top, @goal) OR name = ANY (@said)
             """,
-            new { top = definition.Audience.Top?.Field, goal = definition.Goal.Field }
+            new
+            {
+                top = definition.Audience.Top?.Field,
+                goal = definition.Goal.Field,
+                said,
+            }
         );
 }

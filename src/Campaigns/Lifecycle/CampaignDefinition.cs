@@ -41,7 +41,7 @@ public sealed record CampaignDefinition
     /// <summary>Consumer credit never targets students.</summary>
     public bool ConsumerCredit { get; init; }
 
-    /// <summary>Reference of the impact assessment; asked for where a rule uses a sensitive field.</summary>
+    /// <summary>Reference of the impact assessment; asked for where a rule or a template uses a sensitive field.</summary>
     public string? Assessment { get; init; }
 }
 

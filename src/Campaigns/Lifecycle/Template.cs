@@ -30,8 +30,8 @@ public sealed record TemplateDraft
     /// <c>bankapp://offer</c>; at most 500 characters.</summary>
     public string? Link { get; init; }
 
-    /// <summary>What stands in a place when the customer has no such field; by variable, at most 200 characters each.
-    /// </summary>
+    /// <summary>What stands in a place when the customer has no such field, or it is sensitive and she has not consented
+    /// to its use; by variable, at most 200 characters each.</summary>
     public IReadOnlyDictionary<string, string> Defaults { get; init; } = new Dictionary<string, string>();
 }
 

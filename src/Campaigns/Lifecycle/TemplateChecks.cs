@@ -79,6 +79,16 @@ internal static partial class TemplateChecks
                             );
                         }
 
+                        if (fields.GetValueOrDefault(name) is { Sensitive: true } && !draft.Defaults.ContainsKey(name))
+                        {
+                            faults.Invalid(
+                                "sensitive-without-default",
+                                path,
+                                $"names {{{{{name}}}}}, which is sensitive: give it a default, for whoever has not "
+                                    + "consented to its use gets that"
+                            );
+                        }
+
                         return "";
                     }
                 );

@@ -91,13 +91,11 @@ public sealed class TemplatePreviews(NpgsqlDataSource dataSource, CustomerRegist
         var draft = template.Content;
         var names = TemplateChecks.Variables($"{draft.Title} {draft.Text}").Distinct().ToList();
         var known = names
-            .Select(name => (name, Value: ValueOf(customer, name) ?? draft.Defaults.GetValueOrDefault(name)))
+            .Select(name => (name, Value: Own(name) ?? draft.Defaults.GetValueOrDefault(name)))
             .Where(one => one.Value is not null)
             .ToDictionary(one => one.name, one => one.Value!);
         var missing = names.Where(name => !known.ContainsKey(name)).ToList();
-        var hidden = names
-            .Where(name => fields.GetValueOrDefault(name) is { Sensitive: true } && ValueOf(customer, name) is not null)
-            .ToList();
+        var hidden = names.Where(name => IsSensitive(name) && Own(name) is not null).ToList();
         var shown = names.ToDictionary(
             name => name,
             name => hidden.Contains(name) ? Covered : known.GetValueOrDefault(name, $"{{{{{name}}}}}")
@@ -118,6 +116,10 @@ public sealed class TemplatePreviews(NpgsqlDataSource dataSource, CustomerRegist
             Sms =
                 draft.Channel == Channel.Sms && missing.Count == 0 && hidden.Count == 0 ? SmsText.Measure(text) : null,
         };
+
+        bool IsSensitive(string name) => fields.GetValueOrDefault(name) is { Sensitive: true };
+
+        string? Own(string name) => IsSensitive(name) && !customer.SensitiveConsent ? null : ValueOf(customer, name);
     }
 
     private string Received(TemplateDraft draft, string text) =>

@@ -21,7 +21,7 @@ public sealed class Templates(NpgsqlDataSource dataSource, Gateways gateways, Te
 
     /// <summary>Makes a template or a new version of it; the same content again makes none.</summary>
     /// <param name="seen">The version the caller saw last; null where it does not say.</param>
-    /// <returns>400 <c>validation-failed</c>; 422 <c>unknown-variable</c>, <c>variables-not-allowed</c>,
+    /// <returns>400 <c>validation-failed</c>; 422 <c>unknown-variable</c>, <c>sensitive-without-default</c>, <c>variables-not-allowed</c>,
     /// <c>forbidden-wording</c>, <c>purpose-not-carried</c>, <c>provider-template-missing</c>, <c>sender-missing</c>,
     /// <c>sender-repeated</c>, <c>refusal-missing</c>, <c>refusal-repeated</c>, <c>sms-too-long</c>, with every field at
     /// fault; 412 <c>version-mismatch</c>.</returns>
@@ -164,6 +164,27 @@ public sealed class Templates(NpgsqlDataSource dataSource, Gateways gateways, Te
     {
         var template = (await FindAsync(connection, templateId, version))!;
         return LengthOf(template.Content, new Dictionary<string, Field>())?.Segments ?? 1;
+    }
+
+    /// <summary>Names of the places of these versions.</summary>
+    internal static async Task<string[]> VariablesAsync(
+        NpgsqlConnection connection,
+        IReadOnlyList<TemplateReference> templates
+    )
+    {
+        var texts = await connection.QueryAsync<string>(
+            """
+            SELECT concat_ws(' ', v.title, v.text)
+            FROM unnest(@ids, @versions) AS t (template_id, version)
+            JOIN template_version v USING (template_id, version)
+            """,
+            new
+            {
+                ids = templates.Select(template => template.TemplateId).ToArray(),
+                versions = templates.Select(template => template.Version).ToArray(),
+            }
+        );
+        return [.. texts.SelectMany(TemplateChecks.Variables).Distinct()];
     }
 
     private static async Task InsertAsync(

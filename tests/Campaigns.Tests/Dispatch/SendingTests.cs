@@ -93,6 +93,33 @@ public sealed class SendingTests
         Assert.Equal([7, 8, 9, 10], gateway.Ledger.Select(entry => Key(entry)).Order());
     }
 
+    [Theory]
+    [InlineData(true, "accepted 3", "1 name 1, 2 friend, 3 friend")]
+    [InlineData(false, "accepted 1, failed(template_error) 2", "1 name 1")] // made sensitive after it was approved
+    public async Task R10_a_sensitive_value_is_said_to_whoever_consents_now(bool hasDefault, string states, string said)
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 3);
+        await given.ExecuteAsync("UPDATE contact SET sensitive_consent = customer_key < 3");
+        var defaults = hasDefault ? new Dictionary<string, string> { ["name"] = "friend" } : [];
+        var run = await given.RunAsync(new RunSpec { Customers = [1, 2, 3], Defaults = defaults });
+        await given.ExecuteAsync(
+            """
+            INSERT INTO field (name, type, sensitive, profiling, updated_at) VALUES ('name', 'text', true, false, now());
+            UPDATE contact SET sensitive_consent = false WHERE customer_key = 2;
+            """
+        );
+        var gateway = new ScriptedGateway(Channel.Sms);
+        await using var node = new Node(given.DataSource, [gateway]);
+
+        await node.LaneAsync(run);
+
+        Assert.Equal(states, await given.StatesAsync(run));
+        Assert.Equal(
+            said,
+            string.Join(", ", gateway.Ledger.Select(one => $"{Key(one)} {one.Variables["name"]}").Order())
+        );
+    }
+
     [Fact]
     public async Task Who_converted_without_a_touch_is_not_taken_for_one_that_lies_between()
     {

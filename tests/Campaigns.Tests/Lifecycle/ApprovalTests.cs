@@ -208,6 +208,25 @@ public sealed class ApprovalTests(LifecycleHost host) : IClassFixture<LifecycleH
     }
 
     [Fact]
+    public async Task R11_a_template_that_names_sensitive_data_asks_for_an_assessment_as_well()
+    {
+        var template = GivenCampaign.NewId("balance");
+        await GivenCampaign.TemplateAsync(_api, template, GivenCampaign.Balance);
+        await GivenCampaign.ApprovedAsync(
+            _api,
+            _id,
+            GivenCampaign.Definition with
+            {
+                Variants = [GivenCampaign.Variant(template)],
+            }
+        );
+
+        var launch = await GivenCampaign.LaunchableAsync(_api.Database.DataSource, _id);
+
+        Assert.Equal("assessment-missing", launch.Error?.Type);
+    }
+
+    [Fact]
     public async Task A_campaign_whose_last_day_has_passed_is_not_submitted()
     {
         var past = GivenCampaign.Definition.Schedule with { From = new(2026, 1, 1), To = new(2026, 1, 2) };

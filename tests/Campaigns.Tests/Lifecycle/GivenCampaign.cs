@@ -82,6 +82,14 @@ internal static class GivenCampaign
             Defaults = new Dictionary<string, string> { ["first_name"] = "您好" },
         };
 
+    /// <summary>A template that names a sensitive field.</summary>
+    public static TemplateDraft Balance =>
+        SmsTemplate with
+        {
+            Text = "余额{{balance}}元",
+            Defaults = new Dictionary<string, string> { ["balance"] = "若干" },
+        };
+
     /// <param name="sms">The template's id.</param>
     public static Variant Variant(string sms) =>
         new()

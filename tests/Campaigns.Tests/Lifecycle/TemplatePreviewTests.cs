@@ -43,8 +43,7 @@ public sealed class TemplatePreviewTests(LifecycleHost host) : IClassFixture<Lif
     [Fact]
     public async Task R10_a_sensitive_value_is_the_customers_to_read()
     {
-        await CustomerAsync("""{"balance": 987654.25}""");
-        await GivenCampaign.TemplateAsync(_api, _id, GivenCampaign.SmsTemplate with { Text = "余额{{balance}}元" });
+        await BalanceAsync(consented: true);
 
         var answer = await PreviewAsync();
 
@@ -53,6 +52,17 @@ public sealed class TemplatePreviewTests(LifecycleHost host) : IClassFixture<Lif
         Assert.Equal("【示例银行】余额•••元 拒收请回复R", shown.Text);
         Assert.Equal(["balance"], shown.Hidden);
         Assert.Null(shown.Sms);
+    }
+
+    [Fact]
+    public async Task R10_whoever_has_not_consented_to_sensitive_data_is_told_the_default()
+    {
+        await BalanceAsync(consented: false);
+
+        var shown = await PreviewAsync().ReadAsync<TemplatePreview>();
+
+        Assert.Equal("【示例银行】余额若干元 拒收请回复R", shown.Text);
+        Assert.Empty(shown.Missing.Concat(shown.Hidden));
     }
 
     [Fact]
@@ -84,6 +94,20 @@ public sealed class TemplatePreviewTests(LifecycleHost host) : IClassFixture<Lif
     private Task<HttpResponseMessage> PreviewAsync() =>
         _api.As(Role.Marketer)
             .PostAsync($"/v1/templates/{_id}/preview", new TemplatePreviewRequest { CustomerId = _customer });
+
+    private async Task BalanceAsync(bool consented)
+    {
+        await CustomerAsync("""{"balance": 987654.25}""");
+        await using var connection = await _api.Database.DataSource.OpenConnectionAsync();
+        await connection.ExecuteAsync(
+            """
+            UPDATE contact SET sensitive_consent = @consented
+            WHERE customer_key = (SELECT customer_key FROM customer WHERE customer_id = @_customer)
+            """,
+            new { consented, _customer }
+        );
+        await GivenCampaign.TemplateAsync(_api, _id, GivenCampaign.Balance);
+    }
 
     private async Task CustomerAsync(string attributes)
     {

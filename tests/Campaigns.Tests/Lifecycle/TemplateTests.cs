@@ -126,6 +126,11 @@ public sealed class TemplateTests(LifecycleHost host) : IClassFixture<LifecycleH
             .RefusedAsync(400, "validation-failed");
 
     [Fact]
+    public async Task R10_a_sensitive_field_without_a_default_is_refused() =>
+        await PutAsync(_id, GivenCampaign.Balance with { Defaults = new Dictionary<string, string>() })
+            .RefusedAsync(422, "sensitive-without-default");
+
+    [Fact]
     public async Task A_default_that_is_nothing_is_refused() =>
         await _marketer
             .SendJsonAsync(

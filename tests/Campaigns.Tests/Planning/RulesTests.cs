@@ -144,6 +144,26 @@ public sealed class RulesTests(LifecycleHost host) : IClassFixture<LifecycleHost
         Assert.Equal("not_in_top", (await rules.ExplainAsync(without, campaign)).Decision);
     }
 
+    [Fact]
+    public async Task R8_a_template_that_says_a_score_reaches_nobody_who_refused_to_be_profiled()
+    {
+        var template = GivenCampaign.NewId("score");
+        await GivenCampaign.TemplateAsync(
+            _api,
+            template,
+            GivenCampaign.SmsTemplate with
+            {
+                Text = "您的积分{{score}}。",
+            }
+        );
+        var campaign = Campaign with { Variants = [GivenCampaign.Variant(template)] };
+
+        var refused = await ExplainAsync(await CustomerAsync("personalisation_off = true"), campaign);
+        var silent = await ExplainAsync(await CustomerAsync("personalisation_off = false"));
+
+        Assert.Equal(("personalisation_off", "touch"), (refused.Decision, silent.Decision));
+    }
+
     [Theory]
     [InlineData("birth_date = (now() - interval '13 years')::date", "minor")]
     [InlineData("birth_date = (now() - interval '15 years')::date", "touch")]
