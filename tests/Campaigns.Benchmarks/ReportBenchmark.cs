@@ -53,7 +53,7 @@ internal static class ReportBenchmark
         {
             CampaignReport? exact = null;
             var value = await Bench.TimeAsync(async () =>
-                exact = (await reports.OfAsync(ReportBank.Campaign, run: null, exact: true, default)).Value
+                exact = (await reports.OfAsync(ReportBank.Campaign, new ReportQuestion { Exact = true }, default)).Value
             );
             if (!exact!.Funnel.SequenceEqual(folded.Funnel))
             {

@@ -68,7 +68,7 @@ internal sealed class ReportAnswer(Result<CampaignReport> result) : IResult, IEn
         return accepted.FirstOrDefault(type => type is Json or Csv or Html) ?? Json;
     }
 
-    private static bool IsChinese(HttpRequest request)
+    internal static bool IsChinese(HttpRequest request)
     {
         if (request.Query["lang"].ToString() is { Length: > 0 } asked)
         {

@@ -25,9 +25,26 @@ internal static class ReportEndpoints
                     string campaignId,
                     int? run,
                     bool? exact,
+                    AsOf asOf,
+                    Named<AttributionModel>? attribution,
+                    bool? notCausal,
                     CampaignReports module,
                     CancellationToken cancellationToken
-                ) => new ReportAnswer(await module.OfAsync(campaignId, run, exact ?? false, cancellationToken))
+                ) =>
+                    new ReportAnswer(
+                        await module.OfAsync(
+                            campaignId,
+                            new ReportQuestion
+                            {
+                                Run = run,
+                                Exact = exact ?? false,
+                                AsOf = asOf.Instant,
+                                Attribution = attribution?.Value,
+                                NotCausal = notCausal ?? false,
+                            },
+                            cancellationToken
+                        )
+                    )
             )
             .WithMetadata(TakesSignedLinks.Instance)
             .WithName("getReport")
@@ -36,7 +53,10 @@ internal static class ReportEndpoints
                 "Ledger, funnel and lift of its latest run, or of the run named. As JSON, as CSV (text/csv), or as a page "
                     + "with charts (text/html) in English or Chinese, by Accept and Accept-Language or by the query's "
                     + "format and lang. It adds up counters, at computedThrough; exact counts every touch again, which takes "
-                    + "as long as there are touches and gives the same figures. GET /v1/metrics defines every figure."
+                    + "as long as there are touches and gives the same figures; asOf gives what was known at an earlier "
+                    + "instant, at the same cost. attribution (last, first, all) adds attributed conversions, and notCausal "
+                    + "comparisons that prove nothing: participating customers with others, the period with the one before. "
+                    + "GET /v1/metrics defines every figure."
             );
 
         campaigns
@@ -65,11 +85,14 @@ internal static class ReportEndpoints
                     + "versions; 404 where the customer was not in its audience."
             );
 
-        app.MapGet("/metrics", () => new MetricList(Metrics.All))
+        app.MapGet("/metrics", (HttpRequest request) => new MetricList(Metrics.In(ReportAnswer.IsChinese(request))))
             .RequireAnyRole()
             .WithTags("Reports")
             .WithName("listMetrics")
             .WithSummary("Define the figures of reports")
-            .WithDescription("The one catalogue: two numbers of one name are counted by one rule.");
+            .WithDescription(
+                "The one catalogue: two numbers of one name are counted by one rule. In English or in Chinese, by "
+                    + "Accept-Language or by the query's lang."
+            );
     }
 }

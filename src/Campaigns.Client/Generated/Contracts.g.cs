@@ -154,6 +154,32 @@ public sealed record ArmResult
     public long? OtherCurrency { get; init; }
 }
 
+/// <summary>Conversions of the treated arm that a rule gives to this run. No comparison is made of it: it says who
+/// was there, not what would have been without.</summary>
+public sealed record Attribution
+{
+    /// <summary>Which of the runs that a conversion counts for, and that had tried to reach the customer before
+    /// it, has it.</summary>
+    [JsonPropertyName("model")]
+    public required AttributionModel Model { get; init; }
+
+    [JsonPropertyName("attributedConversions")]
+    public required long AttributedConversions { get; init; }
+}
+
+/// <summary>Which of the runs that a conversion counts for, and that had tried to reach the customer before it,
+/// has it.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<AttributionModel>))]
+public enum AttributionModel
+{
+    [JsonStringEnumMemberName("last"), EnumMember(Value = "last")]
+    Last,
+    [JsonStringEnumMemberName("first"), EnumMember(Value = "first")]
+    First,
+    [JsonStringEnumMemberName("all"), EnumMember(Value = "all")]
+    All,
+}
+
 /// <summary>Members of any included segment at the run's instant; members of an excluded one belong to the
 /// audience and are suppressed. An excluded segment that uses sensitive data has everyone who has not consented to
 /// that as well.</summary>
@@ -503,8 +529,20 @@ public sealed record CampaignReport
     public required Lift Lift { get; init; }
 
     /// <summary>Null where the goal is an event.</summary>
-    [JsonPropertyName("change"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public NumberChange? Change { get; init; }
+    [JsonPropertyName("number"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public NumberChange? Number { get; init; }
+
+    /// <summary>Null where the goal is a number.</summary>
+    [JsonPropertyName("timeToConvert"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public TimeToConvert? TimeToConvert { get; init; }
+
+    /// <summary>Null where it was not asked for.</summary>
+    [JsonPropertyName("attribution"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Attribution? Attribution { get; init; }
+
+    /// <summary>Null where it was not asked for.</summary>
+    [JsonPropertyName("notCausal"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public NotCausal? NotCausal { get; init; }
 
     /// <summary>Each variant against the same control arm; p-values adjusted by Holm.</summary>
     [JsonPropertyName("byVariant")]
@@ -577,23 +615,24 @@ public sealed record CampaignSummaryPage
     public string? Next { get; init; }
 }
 
-/// <summary>Customers of an arm who were looked up twice.</summary>
+/// <summary>Those of an arm who were looked up twice.</summary>
 public sealed record ChangeArm
 {
-    [JsonPropertyName("customers")]
-    public required long Customers { get; init; }
+    /// <summary>Customers.</summary>
+    [JsonPropertyName("lookedUp")]
+    public required long LookedUp { get; init; }
 
     /// <summary>Without a number at one of the two times.</summary>
     [JsonPropertyName("withoutValue")]
     public required long WithoutValue { get; init; }
 
-    /// <summary>Mean before; null with nobody in the arm.</summary>
-    [JsonPropertyName("before"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public double? Before { get; init; }
+    /// <summary>Null with nobody in the arm.</summary>
+    [JsonPropertyName("meanBefore"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? MeanBefore { get; init; }
 
-    /// <summary>Mean change; null with nobody in the arm.</summary>
-    [JsonPropertyName("change"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public double? Change { get; init; }
+    /// <summary>Null with nobody in the arm.</summary>
+    [JsonPropertyName("meanChange"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? MeanChange { get; init; }
 }
 
 /// <summary>A way to reach a customer. The number is stored; never reuse one.</summary>
@@ -1112,6 +1151,18 @@ public sealed record CustomersBody
     public required IReadOnlyList<CustomerItem> Customers { get; init; }
 }
 
+/// <summary>An arm on a day.</summary>
+public sealed record DayArm
+{
+    /// <summary>Customers whose first conversion was then.</summary>
+    [JsonPropertyName("converted")]
+    public required long Converted { get; init; }
+
+    /// <summary>All of the day.</summary>
+    [JsonPropertyName("conversions")]
+    public required long Conversions { get; init; }
+}
+
 /// <summary>Which days of a working calendar.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<DayKind>))]
 public enum DayKind
@@ -1124,6 +1175,24 @@ public enum DayKind
     Off,
 }
 
+/// <summary>In whole days of the bank's zone from the day on which the customer's window opened: 0 is the same
+/// day. As many of those who converted had done so by then; null where nobody has.</summary>
+public sealed record DayQuantiles
+{
+    [JsonPropertyName("daysToQuarter"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? DaysToQuarter { get; init; }
+
+    /// <summary>The median.</summary>
+    [JsonPropertyName("daysToHalf"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? DaysToHalf { get; init; }
+
+    [JsonPropertyName("daysToThreeQuarters"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? DaysToThreeQuarters { get; init; }
+
+    [JsonPropertyName("daysToNineTenths"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? DaysToNineTenths { get; init; }
+}
+
 /// <summary>A day.</summary>
 public sealed record DayResult
 {
@@ -1134,21 +1203,13 @@ public sealed record DayResult
     [JsonPropertyName("attempted")]
     public required long Attempted { get; init; }
 
-    /// <summary>Customers of the treated arm whose first conversion was then.</summary>
+    /// <summary>An arm on a day.</summary>
     [JsonPropertyName("treated")]
-    public required long Treated { get; init; }
+    public required DayArm Treated { get; init; }
 
-    /// <summary>The same of the control arm.</summary>
+    /// <summary>An arm on a day.</summary>
     [JsonPropertyName("control")]
-    public required long Control { get; init; }
-
-    /// <summary>Conversions of the day.</summary>
-    [JsonPropertyName("treatedConversions")]
-    public required long TreatedConversions { get; init; }
-
-    /// <summary>Conversions of the day.</summary>
-    [JsonPropertyName("controlConversions")]
-    public required long ControlConversions { get; init; }
+    public required DayArm Control { get; init; }
 }
 
 /// <summary>By whom, when, by which rule and by which versions a decision was made. All of it was bound when the
@@ -1598,6 +1659,21 @@ public sealed record Goal
     public bool? Sale { get; init; }
 }
 
+/// <summary>Customers who were not assigned to be compared.</summary>
+public sealed record GroupResult
+{
+    [JsonPropertyName("customers")]
+    public required long Customers { get; init; }
+
+    /// <summary>Who had the goal's event.</summary>
+    [JsonPropertyName("converted")]
+    public required long Converted { get; init; }
+
+    /// <summary>Converted over customers; null with nobody.</summary>
+    [JsonPropertyName("rate"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? Rate { get; init; }
+}
+
 /// <summary>How this node is.</summary>
 public sealed record Health
 {
@@ -1939,6 +2015,10 @@ public sealed record Lift
     [JsonPropertyName("valuePerCustomer")]
     public required Measured ValuePerCustomer { get; init; }
 
+    /// <summary>Value that there would not have been, in the goal's currency.</summary>
+    [JsonPropertyName("incrementalValue")]
+    public required Measured IncrementalValue { get; init; }
+
     /// <summary>Whether the arms are as large as planned.</summary>
     [JsonPropertyName("sampleRatio")]
     public required SampleRatioCheck SampleRatio { get; init; }
@@ -1979,7 +2059,7 @@ public sealed record Metric
     [JsonPropertyName("name")]
     public required string Name { get; init; }
 
-    /// <summary>`customers`, `times`, `rate`, `value` or `probability`.</summary>
+    /// <summary>`customers`, `times`, `days`, `rate`, `value`, `number` or `probability`.</summary>
     [JsonPropertyName("unit")]
     public required string Unit { get; init; }
 
@@ -2030,6 +2110,27 @@ public sealed record NewApiKey
     public required string Secret { get; init; }
 }
 
+/// <summary>Comparisons that prove nothing: who takes part differs from who does not before anything is sent, and
+/// periods differ by more than a campaign. Only Campaigns.Reports.Lift says what came of it.</summary>
+public sealed record NotCausal
+{
+    /// <summary>Customers of the treated arm who opened or clicked.</summary>
+    [JsonPropertyName("participating")]
+    public required GroupResult Participating { get; init; }
+
+    /// <summary>The others of the treated arm.</summary>
+    [JsonPropertyName("notParticipating")]
+    public required GroupResult NotParticipating { get; init; }
+
+    /// <summary>Both arms, in as long a time before each customer's window as the goal counts.</summary>
+    [JsonPropertyName("periodBefore")]
+    public required GroupResult PeriodBefore { get; init; }
+
+    /// <summary>Both arms, in the customer's window.</summary>
+    [JsonPropertyName("thisPeriod")]
+    public required GroupResult ThisPeriod { get; init; }
+}
+
 /// <summary>How the number that the goal names changed, from before anything was sent to the end of each
 /// customer's window: everyone of both arms, delivered or not. Whoever has no number counts with 0; those whose
 /// sensitive data must not be looked at are in neither arm.</summary>
@@ -2039,11 +2140,11 @@ public sealed record NumberChange
     [JsonPropertyName("field")]
     public required string Field { get; init; }
 
-    /// <summary>Customers of an arm who were looked up twice.</summary>
+    /// <summary>Those of an arm who were looked up twice.</summary>
     [JsonPropertyName("treated")]
     public required ChangeArm Treated { get; init; }
 
-    /// <summary>Customers of an arm who were looked up twice.</summary>
+    /// <summary>Those of an arm who were looked up twice.</summary>
     [JsonPropertyName("control")]
     public required ChangeArm Control { get; init; }
 
@@ -2491,9 +2592,13 @@ public sealed record SampleRatioCheck
     [JsonPropertyName("alarm")]
     public required bool Alarm { get; init; }
 
-    /// <summary>Below 0.001 is an alarm.</summary>
-    [JsonPropertyName("pValue")]
-    public required PValue PValue { get; init; }
+    /// <summary>A p-value: below 0.001 is an alarm.</summary>
+    [JsonPropertyName("value"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? Value { get; init; }
+
+    /// <summary>Why there is none.</summary>
+    [JsonPropertyName("missing"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Missing { get; init; }
 }
 
 /// <summary>When touches may go: every bound narrows the others.</summary>
@@ -2987,6 +3092,20 @@ public sealed record TemplateReference
     public required int Version { get; init; }
 }
 
+/// <summary>How long those who converted took to their first conversion.</summary>
+public sealed record TimeToConvert
+{
+    /// <summary>In whole days of the bank's zone from the day on which the customer's window opened: 0 is the same
+    /// day. As many of those who converted had done so by then; null where nobody has.</summary>
+    [JsonPropertyName("treated")]
+    public required DayQuantiles Treated { get; init; }
+
+    /// <summary>In whole days of the bank's zone from the day on which the customer's window opened: 0 is the same
+    /// day. As many of those who converted had done so by then; null where nobody has.</summary>
+    [JsonPropertyName("control")]
+    public required DayQuantiles Control { get; init; }
+}
+
 /// <summary>A line of a timetable.</summary>
 public sealed record TimetableLine
 {
@@ -3057,7 +3176,7 @@ public sealed record VariantChange
     [JsonPropertyName("variant")]
     public required string Variant { get; init; }
 
-    /// <summary>Customers of an arm who were looked up twice.</summary>
+    /// <summary>Those of an arm who were looked up twice.</summary>
     [JsonPropertyName("treated")]
     public required ChangeArm Treated { get; init; }
 

@@ -127,11 +127,14 @@ public interface ICampaignsApi
     /// <summary>What came of a campaign. Ledger, funnel and lift of its latest run, or of the run named. As JSON,
     /// as CSV (text/csv), or as a page with charts (text/html) in English or Chinese, by Accept and
     /// Accept-Language or by the query's format and lang. It adds up counters, at computedThrough; exact counts
-    /// every touch again, which takes as long as there are touches and gives the same figures. GET /v1/metrics
-    /// defines every figure. Open to: marketer, approver, operator, analyst, admin.</summary>
+    /// every touch again, which takes as long as there are touches and gives the same figures; asOf gives what was
+    /// known at an earlier instant, at the same cost. attribution (last, first, all) adds attributed conversions,
+    /// and notCausal comparisons that prove nothing: participating customers with others, the period with the one
+    /// before. GET /v1/metrics defines every figure. Open to: marketer, approver, operator, analyst,
+    /// admin.</summary>
     [Headers("Accept: application/json")]
     [Get("/v1/campaigns/{campaignId}/report")]
-    Task<CampaignReport> GetReportAsync(string campaignId, [Query] int? run = null, [Query] bool? exact = null, CancellationToken cancellationToken = default);
+    Task<CampaignReport> GetReportAsync(string campaignId, [Query] int? run = null, [Query] bool? exact = null, [Query] AttributionModel? attribution = null, [Query] bool? notCausal = null, [Query(Format = "O")] DateTimeOffset? asOf = null, CancellationToken cancellationToken = default);
 
     /// <summary>Read the newest run. How far it is planned; once planned, its ledger and its timetable. Open to:
     /// marketer, approver, operator, analyst, admin.</summary>
@@ -215,7 +218,8 @@ public interface ICampaignsApi
     Task<ApiKeyList> ListKeysAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Define the figures of reports. The one catalogue: two numbers of one name are counted by one rule.
-    /// Open to: everyone with a key.</summary>
+    /// In English or in Chinese, by Accept-Language or by the query's lang. Open to: everyone with a
+    /// key.</summary>
     [Headers("Accept: application/json")]
     [Get("/v1/metrics")]
     Task<MetricList> ListMetricsAsync(CancellationToken cancellationToken = default);

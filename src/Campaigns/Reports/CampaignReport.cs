@@ -29,7 +29,16 @@ public sealed record CampaignReport
     public required Lift Lift { get; init; }
 
     /// <summary>Null where the goal is an event.</summary>
-    public NumberChange? Change { get; init; }
+    public NumberChange? Number { get; init; }
+
+    /// <summary>Null where the goal is a number.</summary>
+    public TimeToConvert? TimeToConvert { get; init; }
+
+    /// <summary>Null where it was not asked for.</summary>
+    public Attribution? Attribution { get; init; }
+
+    /// <summary>Null where it was not asked for.</summary>
+    public NotCausal? NotCausal { get; init; }
 
     /// <summary>Each variant against the same control arm; p-values adjusted by Holm.</summary>
     public required IReadOnlyList<VariantLift> ByVariant { get; init; }
@@ -166,13 +175,17 @@ public sealed record Lift
 
     /// <summary>Value per customer, treated less control (Welch).</summary>
     public required Measured ValuePerCustomer { get; init; }
+
+    /// <summary>Value that there would not have been, in the goal's currency.</summary>
+    public required Measured IncrementalValue { get; init; }
     public required SampleRatioCheck SampleRatio { get; init; }
 }
 
 /// <summary>Whether the arms are as large as planned.</summary>
 /// <param name="Alarm">Do not trust: the arms are not what was planned.</param>
-/// <param name="PValue">Below 0.001 is an alarm.</param>
-public sealed record SampleRatioCheck(bool Alarm, PValue PValue);
+/// <param name="Value">A p-value: below 0.001 is an alarm.</param>
+/// <param name="Missing">Why there is none.</param>
+public sealed record SampleRatioCheck(bool Alarm, double? Value = null, string? Missing = null);
 
 /// <summary>A variant against the control arm.</summary>
 /// <param name="AdjustedPValue">By Holm, over the variants.</param>
@@ -209,15 +222,77 @@ public sealed record SendCounts(long Touches, long Attempted, long Accepted, lon
 
 /// <summary>A day.</summary>
 /// <param name="Attempted">Customers whose first attempt was then.</param>
-/// <param name="Treated">Customers of the treated arm whose first conversion was then.</param>
-/// <param name="Control">The same of the control arm.</param>
-/// <param name="TreatedConversions">Conversions of the day.</param>
-/// <param name="ControlConversions">Conversions of the day.</param>
-public sealed record DayResult(
-    DateOnly Day,
-    long Attempted,
-    long Treated,
-    long Control,
-    long TreatedConversions,
-    long ControlConversions
+public sealed record DayResult(DateOnly Day, long Attempted, DayArm Treated, DayArm Control);
+
+/// <summary>An arm on a day.</summary>
+/// <param name="Converted">Customers whose first conversion was then.</param>
+/// <param name="Conversions">All of the day.</param>
+public sealed record DayArm(long Converted, long Conversions);
+
+/// <summary>How long those who converted took to their first conversion.</summary>
+public sealed record TimeToConvert(DayQuantiles Treated, DayQuantiles Control);
+
+/// <summary>In whole days of the bank's zone from the day on which the customer's window opened: 0 is the same day. As many
+/// of those who converted had done so by then; null where nobody has.</summary>
+/// <param name="DaysToHalf">The median.</param>
+public sealed record DayQuantiles(
+    int? DaysToQuarter = null,
+    int? DaysToHalf = null,
+    int? DaysToThreeQuarters = null,
+    int? DaysToNineTenths = null
+)
+{
+    /// <param name="days">Customers by the number of days.</param>
+    internal static DayQuantiles Of(IEnumerable<(int Days, long Customers)> days)
+    {
+        var sorted = days.Where(one => one.Customers > 0).OrderBy(one => one.Days).ToList();
+        var all = sorted.Sum(one => one.Customers);
+        int? At(double share)
+        {
+            var sum = 0L;
+            return all == 0 ? null : sorted.First(one => (sum += one.Customers) >= share * all).Days;
+        }
+
+        return new(At(0.25), At(0.5), At(0.75), At(0.9));
+    }
+}
+
+/// <summary>Comparisons that prove nothing: who takes part differs from who does not before anything is sent, and periods
+/// differ by more than a campaign. Only <see cref="Lift"/> says what came of it.</summary>
+/// <param name="Participating">Customers of the treated arm who opened or clicked.</param>
+/// <param name="NotParticipating">The others of the treated arm.</param>
+/// <param name="PeriodBefore">Both arms, in as long a time before each customer's window as the goal counts.</param>
+/// <param name="ThisPeriod">Both arms, in the customer's window.</param>
+public sealed record NotCausal(
+    GroupResult Participating,
+    GroupResult NotParticipating,
+    GroupResult PeriodBefore,
+    GroupResult ThisPeriod
 );
+
+/// <summary>Customers who were not assigned to be compared.</summary>
+/// <param name="Converted">Who had the goal's event.</param>
+/// <param name="Rate">Converted over customers; null with nobody.</param>
+public sealed record GroupResult(long Customers, long Converted, double? Rate = null)
+{
+    internal static GroupResult Of(long customers, long converted) =>
+        new(customers, converted, customers == 0 ? null : (double)converted / customers);
+}
+
+/// <summary>Conversions of the treated arm that a rule gives to this run. No comparison is made of it: it says who was there,
+/// not what would have been without.</summary>
+public sealed record Attribution(AttributionModel Model, long AttributedConversions);
+
+/// <summary>Which of the runs that a conversion counts for, and that had tried to reach the customer before it, has
+/// it.</summary>
+public enum AttributionModel
+{
+    /// <summary>The last to try.</summary>
+    Last,
+
+    /// <summary>The first to try.</summary>
+    First,
+
+    /// <summary>Each of them.</summary>
+    All,
+}

@@ -10,6 +10,26 @@ using Npgsql;
 
 namespace Campaigns.Reports;
 
+/// <summary>What is asked of a report.</summary>
+public sealed record ReportQuestion
+{
+    /// <summary>Number of the run, from 1; null for the latest that is planned.</summary>
+    public int? Run { get; init; }
+
+    /// <summary>Count every touch again instead of adding up the counters: the same figures, and a cost that grows with the
+    /// touches.</summary>
+    public bool Exact { get; init; }
+
+    /// <summary>What was known at this instant; costs what <see cref="Exact"/> does. Null for now.</summary>
+    public DateTimeOffset? AsOf { get; init; }
+
+    /// <summary>Null for none.</summary>
+    public AttributionModel? Attribution { get; init; }
+
+    /// <summary>With comparisons that prove nothing.</summary>
+    public bool NotCausal { get; init; }
+}
+
 /// <summary>Reports of campaigns.</summary>
 public sealed class CampaignReports(NpgsqlDataSource dataSource)
 {
@@ -17,16 +37,13 @@ public sealed class CampaignReports(NpgsqlDataSource dataSource)
     /// <returns>404 where there is no such campaign, 409 <c>invalid-state</c> while no run of it has been planned.
     /// </returns>
     public Task<Result<CampaignReport>> OfAsync(string campaignId, CancellationToken cancellationToken) =>
-        OfAsync(campaignId, run: null, exact: false, cancellationToken);
+        OfAsync(campaignId, new ReportQuestion(), cancellationToken);
 
     /// <summary>The report of one run.</summary>
-    /// <param name="run">Number of the run, from 1; null for the latest that is planned.</param>
-    /// <param name="exact">Count every touch again instead of adding up the counters: the same figures, and a cost that
-    /// grows with the touches.</param>
+    /// <returns>As above; 422 <c>invalid-time</c> for a report as of an instant to come.</returns>
     public async Task<Result<CampaignReport>> OfAsync(
         string campaignId,
-        int? run,
-        bool exact,
+        ReportQuestion question,
         CancellationToken cancellationToken
     )
     {
@@ -36,21 +53,43 @@ public sealed class CampaignReports(NpgsqlDataSource dataSource)
             IsolationLevel.RepeatableRead,
             cancellationToken
         );
-        var found = await FindAsync(connection, campaignId, run, cancellationToken);
+        var found = await FindAsync(connection, campaignId, question.Run, cancellationToken);
         if (!found.TryGet(out var row, out var error))
         {
             return error;
         }
 
-        var ledger = await LedgerAsync(connection, row.RunKey!.Value, cancellationToken);
-        var windows = await WindowsAsync(connection, row.RunKey.Value, cancellationToken);
-        var counts = exact
-            ? await Counts.ExactAsync(connection, row.RunKey.Value, cancellationToken)
-            : await Counts.FoldedAsync(connection, row.RunKey.Value, cancellationToken);
+        if (question.AsOf > row.ComputedThrough)
+        {
+            return Error.Invalid("invalid-time", "asOf", "Lies in the future.");
+        }
+
+        var (runKey, asOf) = (row.RunKey!.Value, question.AsOf);
+        var ledger = await LedgerAsync(connection, runKey, cancellationToken);
+        var windows = await WindowsAsync(connection, runKey, cancellationToken);
+        var counts =
+            asOf is { } instant ? await Counts.AsOfAsync(connection, runKey, instant, cancellationToken)
+            : question.Exact ? await Counts.ExactAsync(connection, runKey, cancellationToken)
+            : await Counts.FoldedAsync(connection, runKey, cancellationToken);
+        row = row with { ComputedThrough = asOf ?? row.ComputedThrough };
         var plan = row.ReadPlan();
         return new ReportComposer(row, plan, ledger, windows, counts).Compose() with
         {
-            Change = await NumberChanges.ReadAsync(connection, row.RunKey.Value, plan, exact, cancellationToken),
+            Number = await NumberChanges.ReadAsync(connection, runKey, plan, question, cancellationToken),
+            Attribution =
+                question.Attribution is { } model && plan.Goal.Event is not null
+                    ? await Attributions.CountAsync(connection, runKey, model, row.ComputedThrough, cancellationToken)
+                    : null,
+            NotCausal =
+                question.NotCausal && plan.Goal.Event is not null
+                    ? await Descriptions.ReadAsync(
+                        connection,
+                        runKey,
+                        plan.Goal,
+                        row.ComputedThrough,
+                        cancellationToken
+                    )
+                    : null,
         };
     }
 
@@ -123,7 +162,7 @@ public sealed class CampaignReports(NpgsqlDataSource dataSource)
             await connection.QueryAsync<PlannedWindow>(
                 new CommandDefinition(
                     """
-                    SELECT w.wave, w.channel, w.opens_at, w.closes_at
+                    SELECT w.wave, w.channel, w.opens_at, w.closes_at, coalesce(w.counts_from, w.opens_at) AS counts_from
                     FROM wave w
                     WHERE w.run_key = @runKey
                     ORDER BY w.opens_at, w.channel, w.wave
@@ -167,4 +206,7 @@ internal sealed record PlannedWindow
     public Channel Channel { get; init; }
     public DateTimeOffset OpensAt { get; init; }
     public DateTimeOffset ClosesAt { get; init; }
+
+    /// <summary>From when goal events count.</summary>
+    public DateTimeOffset CountsFrom { get; init; }
 }

@@ -12,6 +12,9 @@ internal enum By
 
     /// <summary>In days since 0001-01-01.</summary>
     Day,
+
+    /// <summary>A wave and a day, of <c>converted</c> alone.</summary>
+    WaveDay,
 }
 
 /// <summary>A count of a run.</summary>
@@ -23,6 +26,9 @@ internal sealed class Count
     public short Arm { get; init; }
     public By By { get; init; }
     public int Key { get; init; }
+
+    /// <summary>Of <see cref="By.WaveDay"/>.</summary>
+    public int DayKey { get; init; }
     public long N { get; init; }
     public decimal Amount { get; init; }
 
@@ -51,6 +57,14 @@ internal sealed class Counts(IEnumerable<Count> counts)
         CancellationToken cancellationToken
     ) => OfAsync(connection, Recount.Cells, runKey, cancellationToken);
 
+    /// <summary>From what had been recorded of every touch at that instant.</summary>
+    public static Task<Counts> AsOfAsync(
+        NpgsqlConnection connection,
+        int runKey,
+        DateTimeOffset asOf,
+        CancellationToken cancellationToken
+    ) => OfAsync(connection, Recount.CellsAsOf, runKey, cancellationToken, asOf);
+
     /// <summary>The sum over all of an arm.</summary>
     public (long N, decimal Amount) All(string metric, short arm) => Sum(_counts[(metric, arm, By.Variant)]);
 
@@ -65,6 +79,10 @@ internal sealed class Counts(IEnumerable<Count> counts)
     public IEnumerable<(DateOnly Day, long N)> Days(string metric, short arm) =>
         _counts[(metric, arm, By.Day)].Select(one => (DateOnly.FromDayNumber(one.Key), one.N));
 
+    /// <summary>By wave and day; of <c>converted</c>.</summary>
+    public IEnumerable<(int Wave, DateOnly Day, long N)> WaveDays(string metric, short arm) =>
+        _counts[(metric, arm, By.WaveDay)].Select(one => (one.Key, DateOnly.FromDayNumber(one.DayKey), one.N));
+
     private static (long, decimal) Sum(IEnumerable<Count> counts) =>
         counts.Aggregate((N: 0L, Amount: 0m), (sum, one) => (sum.N + one.N, sum.Amount + one.Amount));
 
@@ -72,7 +90,8 @@ internal sealed class Counts(IEnumerable<Count> counts)
         NpgsqlConnection connection,
         string cells,
         int runKey,
-        CancellationToken cancellationToken
+        CancellationToken cancellationToken,
+        DateTimeOffset? asOf = null
     )
     {
         var counts = await connection.QueryAsync<Count>(
@@ -80,18 +99,22 @@ internal sealed class Counts(IEnumerable<Count> counts)
                 $"""
                 SELECT metric, arm,
                     CASE WHEN grouping(variant) = 0 THEN 0 WHEN grouping(channel) = 0 THEN 1
-                         WHEN grouping(wave) = 0 THEN 2 ELSE 3 END AS by,
+                         WHEN grouping(day) = 1 THEN 2 WHEN grouping(wave) = 1 THEN 3 ELSE 4 END AS by,
                     coalesce(variant, channel, wave, CASE WHEN isfinite(day) THEN day - '0001-01-01'::date ELSE 0 END)
                         AS key,
+                    CASE WHEN grouping(wave, day) = 0 THEN day - '0001-01-01'::date ELSE 0 END AS day_key,
                     sum(n)::bigint AS n,
                     -- Squares of large amounts are beyond a decimal.
                     CASE WHEN metric = 'converted' THEN 0 ELSE sum(amount) END AS amount,
                     CASE WHEN metric = 'converted' THEN sum(amount)::float8 ELSE 0 END AS squares
                 FROM ({cells}) c
-                GROUP BY GROUPING SETS ((metric, arm, variant), (metric, arm, channel), (metric, arm, wave), (metric, arm, day))
-                HAVING sum(n) <> 0 OR sum(amount) <> 0
+                GROUP BY GROUPING SETS (
+                    (metric, arm, variant), (metric, arm, channel), (metric, arm, wave), (metric, arm, day),
+                    (metric, arm, wave, day)
+                )
+                HAVING (sum(n) <> 0 OR sum(amount) <> 0) AND (metric = 'converted' OR grouping(wave, day) <> 0)
                 """,
-                new { runKey },
+                new { runKey, asOf },
                 commandTimeout: 0,
                 cancellationToken: cancellationToken
             )

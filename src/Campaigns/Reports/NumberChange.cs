@@ -28,11 +28,12 @@ public sealed record NumberChange
     public required IReadOnlyList<VariantChange> ByVariant { get; init; }
 }
 
-/// <summary>Customers of an arm who were looked up twice.</summary>
+/// <summary>Those of an arm who were looked up twice.</summary>
+/// <param name="LookedUp">Customers.</param>
 /// <param name="WithoutValue">Without a number at one of the two times.</param>
-/// <param name="Before">Mean before; null with nobody in the arm.</param>
-/// <param name="Change">Mean change; null with nobody in the arm.</param>
-public sealed record ChangeArm(long Customers, long WithoutValue, double? Before = null, double? Change = null);
+/// <param name="MeanBefore">Null with nobody in the arm.</param>
+/// <param name="MeanChange">Null with nobody in the arm.</param>
+public sealed record ChangeArm(long LookedUp, long WithoutValue, double? MeanBefore = null, double? MeanChange = null);
 
 /// <summary>A variant against the control arm.</summary>
 /// <param name="AdjustedPValue">Of the CUPED difference, by Holm over the variants.</param>

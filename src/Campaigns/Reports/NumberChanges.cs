@@ -12,12 +12,11 @@ internal static class NumberChanges
     private const short Control = 1;
 
     /// <summary>Null where the goal is an event.</summary>
-    /// <param name="exact">Add up all customers again.</param>
     public static async Task<NumberChange?> ReadAsync(
         NpgsqlConnection connection,
         int runKey,
         RunPlan plan,
-        bool exact,
+        ReportQuestion question,
         CancellationToken cancellationToken
     )
     {
@@ -29,8 +28,12 @@ internal static class NumberChanges
         var groups = (
             await connection.QueryAsync<Group>(
                 new CommandDefinition(
-                    Moments(exact ? $"({FollowUps.Sums} {FollowUps.SumGroups})" : "goal_sum"),
-                    new { runKey },
+                    Moments(
+                        question.Exact
+                            ? $"({FollowUps.Sums} {FollowUps.SumGroups})"
+                            : "(SELECT * FROM goal_sum WHERE run_key = @runKey)"
+                    ),
+                    new { runKey, until = question.AsOf ?? DateTimeOffset.MaxValue },
                     commandTimeout: 0,
                     cancellationToken: cancellationToken
                 )
@@ -41,10 +44,10 @@ internal static class NumberChanges
                 """
                 SELECT coalesce(sum(l.customers) FILTER (WHERE g.wave IS NULL), 0)::bigint, max(g.measured_at)
                 FROM run_ledger l
-                LEFT JOIN goal_wave g USING (run_key, wave)
+                LEFT JOIN goal_wave g ON g.run_key = l.run_key AND g.wave = l.wave AND g.measured_at <= @until
                 WHERE l.run_key = @runKey AND l.step = 1 AND l.reason IN (0, 21)
                 """,
-                new { runKey },
+                new { runKey, until = question.AsOf ?? DateTimeOffset.MaxValue },
                 cancellationToken: cancellationToken
             )
         );
@@ -115,7 +118,8 @@ internal static class NumberChanges
                 coalesce((sum(yy) - sum(y) * sum(y) / sum(customers)) / nullif(sum(customers) - 1, 0), 0)::float8 AS var_y,
                 coalesce((sum(xy) - sum(x) * sum(y) / sum(customers)) / nullif(sum(customers) - 1, 0), 0)::float8 AS cov
             FROM {sums} s
-            WHERE run_key = @runKey
+            JOIN goal_wave g USING (run_key, wave)
+            WHERE g.measured_at <= @until
             GROUP BY GROUPING SETS ((arm), (arm, variant))
             """;
 

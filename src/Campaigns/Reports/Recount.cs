@@ -8,6 +8,34 @@ internal static class Recount
     /// <c>@runKey</c>.</summary>
     public const string Cells = $"{Bank}{Touches} UNION ALL {Requests} UNION ALL {Engagements} UNION ALL {Conversions}";
 
+    /// <summary>The same of what had been recorded at <c>@asOf</c>.</summary>
+    public static readonly string CellsAsOf =
+        $"{Bank}{Past}{Touches.Replace("touch_state(@runKey)", "touch_state(@runKey, NULL, @asOf)", StringComparison.Ordinal)}"
+        + $" UNION ALL {Requests} UNION ALL {Engagements} UNION ALL {Conversions}";
+
+    // In the places of the tables that the rest reads.
+    private const string Past = """
+        attempt AS (SELECT * FROM attempt WHERE run_key = @runKey AND attempted_at <= @asOf),
+        outcome AS (SELECT * FROM outcome WHERE run_key = @runKey AND recorded_at <= @asOf),
+        receipt AS (SELECT * FROM receipt WHERE run_key = @runKey AND received_at <= @asOf),
+        engagement AS (
+            SELECT g.*
+            FROM engagement g
+            JOIN event e USING (customer_key, event_source, event_id)
+            WHERE g.run_key = @runKey AND e.recorded_at <= @asOf
+        ),
+        conversion AS (
+            SELECT c.run_key, c.customer_key, c.arm, c.occurred_at, c.amount, c.other_currency,
+                coalesce((r.plan #>> '{goal,everyTime}')::boolean, false) OR row_number() OVER (
+                    PARTITION BY c.customer_key ORDER BY c.occurred_at, c.event_source, c.event_id
+                ) = 1 AS counted
+            FROM conversion c
+            JOIN run r USING (run_key)
+            WHERE c.run_key = @runKey AND c.recorded_at <= @asOf AND (c.reversed_at IS NULL OR c.reversed_at > @asOf)
+        ),
+
+        """;
+
     private const string Bank = "WITH bank AS (SELECT name FROM time_zone WHERE zone = 1), ";
 
     // Customers are counted by decision, state and days first, and then by metric: fewer rows to sort out. The join is outer,

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Campaigns.Calendar;
 using Campaigns.Json;
 
 namespace Campaigns.Reports;
@@ -64,8 +65,8 @@ internal static class ReportCharts
     {
         const int bottom = 210;
         var (treated, control) = (report.Lift.Treated.Customers, report.Lift.Control.Customers);
-        var dark = Shares(report.ByDay.Select(day => day.Treated), treated);
-        var light = Shares(report.ByDay.Select(day => day.Control), control);
+        var dark = Shares(report.ByDay.Select(day => day.Treated.Converted), treated);
+        var light = Shares(report.ByDay.Select(day => day.Control.Converted), control);
         var most = Math.Max(dark.Concat(light).Append(0).Max() * 100, 0.01);
         var step = (Width - 70.0) / report.ByDay.Count;
         double Y(double percent) => bottom - 180 * percent / most;
@@ -148,8 +149,14 @@ internal static class ReportCharts
         return End(chart);
     }
 
-    internal static string Hour(WindowResult window) =>
-        window.OpensAt.ToOffset(TimeSpan.FromHours(8)).ToString("MM-dd HH:mm", Plain);
+    internal static string Hour(WindowResult window) => InBank(window.OpensAt).ToString("MM-dd HH:mm", Plain);
+
+    /// <summary>In the bank's zone.</summary>
+    internal static DateTimeOffset InBank(DateTimeOffset at)
+    {
+        var local = TimeZones.ToLocal(TimeZones.Bank, at);
+        return new DateTimeOffset(local, local - at.UtcDateTime);
+    }
 
     private static double[] Shares(IEnumerable<long> counts, long of)
     {

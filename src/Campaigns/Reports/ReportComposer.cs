@@ -1,3 +1,4 @@
+using Campaigns.Calendar;
 using Campaigns.Channels;
 using Campaigns.Dispatch;
 using Campaigns.Planning;
@@ -41,6 +42,7 @@ internal sealed class ReportComposer(
             ByChannel = Channels(),
             ByWindow = Windows(),
             ByDay = Days(),
+            TimeToConvert = _plan.Goal.Event is null ? null : new(ToConvert(Treated), ToConvert(Control)),
         };
     }
 
@@ -136,7 +138,8 @@ internal sealed class ReportComposer(
             PValue = PValue.Of(Proportions.PValue(treated.Arm, control.Arm)),
             Sequence = Measured.Of(Map(look, one => one.Difference)),
             SequencePValue = PValue.Of(Map(look, one => one.PValue)),
-            ValuePerCustomer = Measured.Of(Map(welch, one => one.Difference)),
+            ValuePerCustomer = Measured.Of(welch),
+            IncrementalValue = Measured.Of(Map(welch, one => one.Difference.Scaled(treated.Customers))),
             SampleRatio = SampleRatioOf(control.Customers),
         };
     }
@@ -153,6 +156,7 @@ internal sealed class ReportComposer(
             Sequence = NoEvent,
             SequencePValue = NoEventP,
             ValuePerCustomer = NoEvent,
+            IncrementalValue = NoEvent,
             SampleRatio = SampleRatioOf(control.Customers),
         };
 
@@ -175,7 +179,7 @@ internal sealed class ReportComposer(
             .Prepend(heldOut)
             .ToArray();
         var check = SampleRatio.Check(observed, planned);
-        return new(check.Value?.IsMismatch ?? false, PValue.Of(Map(check, one => one.PValue)));
+        return new(check.Value?.IsMismatch ?? false, check.Value?.PValue, check.Reason?.Name());
     }
 
     private VariantLift[] Variants(ArmResult control)
@@ -270,13 +274,23 @@ internal sealed class ReportComposer(
                 .Select(day => new DayResult(
                     day,
                     attempted.GetValueOrDefault(day),
-                    treated.GetValueOrDefault(day),
-                    control.GetValueOrDefault(day),
-                    conversions.GetValueOrDefault(day),
-                    controls.GetValueOrDefault(day)
+                    new(treated.GetValueOrDefault(day), conversions.GetValueOrDefault(day)),
+                    new(control.GetValueOrDefault(day), controls.GetValueOrDefault(day))
                 )),
         ];
     }
+
+    private DayQuantiles ToConvert(short arm)
+    {
+        var opened = windows.ToDictionary(window => window.Wave, window => BankDay(window.CountsFrom));
+        return DayQuantiles.Of(
+            counts
+                .WaveDays("converted", arm)
+                .Select(one => (Math.Max(0, one.Day.DayNumber - opened[one.Wave].DayNumber), one.N))
+        );
+    }
+
+    private static DateOnly BankDay(DateTimeOffset at) => DateOnly.FromDateTime(TimeZones.ToLocal(TimeZones.Bank, at));
 
     private Dictionary<DateOnly, long> ByDay(string metric, short arm) =>
         counts.Days(metric, arm).ToDictionary(one => one.Day, one => one.N);

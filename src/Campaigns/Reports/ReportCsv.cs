@@ -15,6 +15,10 @@ public static class ReportCsv
     {
         var table = new StringBuilder("\uFEFF");
         Line(table, "section", "group", "metric", "value", "low", "high", "missing");
+        Line(table, "report", "campaign", report.CampaignId, "", "", "", "");
+        Line(table, "report", "name", report.Name, "", "", "", "");
+        Line(table, "report", "run", $"{report.Run}", "", "", "", "");
+        Line(table, "report", "computedThrough", $"{report.ComputedThrough:O}", "", "", "", "");
         foreach (var (section, group, metric, figure) in Lines(report))
         {
             Line(
@@ -49,14 +53,18 @@ public static class ReportCsv
             : safe;
     }
 
-    private static IEnumerable<(string Section, string Group, string Metric, Measured Figure)> Lines(
+    /// <summary>Every figure of a report, by its name in <see cref="Metrics"/>.</summary>
+    internal static IEnumerable<(string Section, string Group, string Metric, Measured Figure)> Lines(
         CampaignReport report
     ) =>
         [
-            .. About(report),
             .. Ledger(report.Ledger),
             .. report.Funnel.SelectMany(step => Step(step)),
             .. LiftLines(report.Lift),
+            .. report.Number is { } number ? NumberLines(number) : [],
+            .. report.TimeToConvert is { } time
+                ? DaysTo("treated", time.Treated).Concat(DaysTo("control", time.Control))
+                : [],
             .. report.ByVariant.SelectMany(variant =>
                 ArmLines("byVariant", variant.Variant, variant.Treated)
                     .Append(("byVariant", variant.Variant, "difference", variant.Difference))
@@ -67,6 +75,7 @@ public static class ReportCsv
                 Sends("byChannel", ProductJson.NameOf(channel.Channel), channel.Sent)
                     .Concat(ArmLines("byChannel", ProductJson.NameOf(channel.Channel), channel.Treated))
                     .Concat(ArmLines("byChannel", $"{ProductJson.NameOf(channel.Channel)} held out", channel.Control))
+                    .Append(("byChannel", ProductJson.NameOf(channel.Channel), "difference", channel.Difference))
             ),
             .. report.ByWindow.SelectMany(window =>
             {
@@ -76,12 +85,18 @@ public static class ReportCsv
                     .Concat(ArmLines("byWindow", $"{name} held out", window.Control));
             }),
             .. report.ByDay.SelectMany(DayLines),
-        ];
-
-    private static IEnumerable<(string, string, string, Measured)> About(CampaignReport report) =>
-        [
-            ("report", report.CampaignId, report.Name, new(null, null, null, null)),
-            ("report", $"{report.ComputedThrough:O}", "run", Of(report.Run)),
+            .. report.Attribution is { } own
+                ?
+                [
+                    (
+                        "attribution",
+                        ProductJson.NameOf(own.Model),
+                        "attributedConversions",
+                        Of(own.AttributedConversions)
+                    ),
+                ]
+                : Array.Empty<(string, string, string, Measured)>(),
+            .. report.NotCausal is { } groups ? NotCausalLines(groups) : [],
         ];
 
     private static IEnumerable<(string, string, string, Measured)> Ledger(ReportLedger ledger) =>
@@ -90,11 +105,11 @@ public static class ReportCsv
             ("ledger", "", "touches", Of(ledger.Touches)),
             ("ledger", "", "heldOut", Of(ledger.HeldOut)),
             ("ledger", "", "heldOutGlobal", Of(ledger.HeldOutGlobal)),
-            .. ledger.Suppressed.Select(one => ("ledger", "suppressed", one.Key, Of(one.Value))),
+            .. ledger.Suppressed.Select(one => ("ledger", one.Key, "suppressed", Of(one.Value))),
             .. ledger.TouchesByChannel.Select(one =>
-                ("ledger", "touchesByChannel", ProductJson.NameOf(one.Key), Of(one.Value))
+                ("ledger", ProductJson.NameOf(one.Key), "touchesByChannel", Of(one.Value))
             ),
-            .. ledger.TouchesByState.Select(one => ("ledger", "touchesByState", one.Key, Of(one.Value))),
+            .. ledger.TouchesByState.Select(one => ("ledger", one.Key, "touchesByState", Of(one.Value))),
         ];
 
     private static IEnumerable<(string, string, string, Measured)> Step(FunnelStep step)
@@ -117,7 +132,57 @@ public static class ReportCsv
             ("lift", "", "sequence", lift.Sequence),
             ("lift", "", "sequencePValue", Of(lift.SequencePValue)),
             ("lift", "", "valuePerCustomer", lift.ValuePerCustomer),
-            ("lift", "", "sampleRatio", Of(lift.SampleRatio.PValue)),
+            ("lift", "", "incrementalValue", lift.IncrementalValue),
+            ("lift", "", "sampleRatio", new(lift.SampleRatio.Value, Missing: lift.SampleRatio.Missing)),
+        ];
+
+    private static IEnumerable<(string, string, string, Measured)> NumberLines(NumberChange number) =>
+        [
+            .. ChangeLines("treated", number.Treated),
+            .. ChangeLines("control", number.Control),
+            ("number", "", "waiting", Of(number.Waiting)),
+            ("number", "", "change", number.Change),
+            ("number", "", "changePValue", Of(number.ChangePValue)),
+            ("number", "", "cuped", number.Cuped),
+            ("number", "", "cupedPValue", Of(number.CupedPValue)),
+            .. number.ByVariant.SelectMany(variant =>
+                ChangeLines(variant.Variant, variant.Treated)
+                    .Append(("number", variant.Variant, "change", variant.Change))
+                    .Append(("number", variant.Variant, "cuped", variant.Cuped))
+                    .Append(("number", variant.Variant, "cupedPValue", Of(variant.CupedPValue)))
+                    .Append(("number", variant.Variant, "adjustedPValue", Of(variant.AdjustedPValue)))
+            ),
+        ];
+
+    private static IEnumerable<(string, string, string, Measured)> ChangeLines(string group, ChangeArm arm) =>
+        [
+            ("number", group, "lookedUp", Of(arm.LookedUp)),
+            ("number", group, "withoutValue", Of(arm.WithoutValue)),
+            ("number", group, "meanBefore", new(arm.MeanBefore)),
+            ("number", group, "meanChange", new(arm.MeanChange)),
+        ];
+
+    private static IEnumerable<(string, string, string, Measured)> DaysTo(string arm, DayQuantiles days) =>
+        [
+            ("timeToConvert", arm, "daysToQuarter", new(days.DaysToQuarter)),
+            ("timeToConvert", arm, "daysToHalf", new(days.DaysToHalf)),
+            ("timeToConvert", arm, "daysToThreeQuarters", new(days.DaysToThreeQuarters)),
+            ("timeToConvert", arm, "daysToNineTenths", new(days.DaysToNineTenths)),
+        ];
+
+    private static IEnumerable<(string, string, string, Measured)> NotCausalLines(NotCausal groups) =>
+        [
+            .. GroupLines("participating", groups.Participating),
+            .. GroupLines("notParticipating", groups.NotParticipating),
+            .. GroupLines("periodBefore", groups.PeriodBefore),
+            .. GroupLines("thisPeriod", groups.ThisPeriod),
+        ];
+
+    private static IEnumerable<(string, string, string, Measured)> GroupLines(string group, GroupResult result) =>
+        [
+            ("notCausal", group, "customers", Of(result.Customers)),
+            ("notCausal", group, "converted", Of(result.Converted)),
+            ("notCausal", group, "rate", new(result.Rate)),
         ];
 
     private static IEnumerable<(string, string, string, Measured)> ArmLines(
@@ -130,6 +195,8 @@ public static class ReportCsv
             (section, group, "converted", Of(arm.Converted)),
             (section, group, "conversions", Of(arm.Conversions)),
             (section, group, "value", Of((double)arm.Value)),
+            (section, group, "otherCurrency", Of(arm.OtherCurrency)),
+            (section, group, "rate", new(arm.Rate)),
         ];
 
     private static IEnumerable<(string, string, string, Measured)> Sends(
@@ -138,7 +205,7 @@ public static class ReportCsv
         SendCounts sent
     ) =>
         [
-            (section, group, "planned", Of(sent.Touches)),
+            (section, group, "touches", Of(sent.Touches)),
             (section, group, "attempted", Of(sent.Attempted)),
             (section, group, "accepted", Of(sent.Accepted)),
             (section, group, "delivered", Of(sent.Delivered)),
@@ -152,10 +219,10 @@ public static class ReportCsv
         return
         [
             ("byDay", name, "attempted", Of(day.Attempted)),
-            ("byDay", name, "converted", Of(day.Treated)),
-            ("byDay", name, "converted held out", Of(day.Control)),
-            ("byDay", name, "conversions", Of(day.TreatedConversions)),
-            ("byDay", name, "conversions held out", Of(day.ControlConversions)),
+            ("byDay", name, "converted", Of(day.Treated.Converted)),
+            ("byDay", name, "conversions", Of(day.Treated.Conversions)),
+            ("byDay", $"{name} held out", "converted", Of(day.Control.Converted)),
+            ("byDay", $"{name} held out", "conversions", Of(day.Control.Conversions)),
         ];
     }
 

@@ -28,6 +28,11 @@ public static class ReportPage
             """
         );
         Head(page, report, words);
+        if (report.Number is { } number)
+        {
+            Section(page, words["number"], Number(number, words));
+        }
+
         LiftSection(page, report.Lift, words);
         Section(page, words["funnel"], ReportCharts.Funnel(report, words) + FunnelTable(report, words));
         Section(page, words["byDay"], Days(report, words));
@@ -36,6 +41,22 @@ public static class ReportPage
         if (report.ByVariant.Count > 1)
         {
             Section(page, words["byVariant"], Variants(report, words));
+        }
+
+        if (report.TimeToConvert is { } time)
+        {
+            Section(page, words["timeToConvert"], DaysTo(time, words));
+        }
+
+        if (report.Attribution is { } own)
+        {
+            var model = words["model:" + ProductJson.NameOf(own.Model)];
+            Section(page, words["attribution"], $"<p>{Text(model)}: {Count(own.AttributedConversions)}</p>");
+        }
+
+        if (report.NotCausal is { } groups)
+        {
+            Section(page, words["notCausal"], $"<p>{Text(words["notCausalWhy"])}</p>" + NotCausal(groups, words));
         }
 
         Section(page, words["byChannel"], Channels(report, words));
@@ -51,7 +72,7 @@ public static class ReportPage
 
     private static void Head(StringBuilder page, CampaignReport report, ReportWords words)
     {
-        var through = report.ComputedThrough.ToOffset(TimeSpan.FromHours(8));
+        var through = ReportCharts.InBank(report.ComputedThrough);
         page.Append(
             $"""
             <header>
@@ -98,6 +119,7 @@ public static class ReportPage
                 Figure("incremental", lift.IncrementalConversions, words, 1, "+#,0;−#,0;0"),
                 Figure("sequence", lift.Sequence, words, 100, "+0.00;−0.00;0.00"),
                 Figure("valuePer", lift.ValuePerCustomer, words, 1, "+#,0.00;−#,0.00;0"),
+                Figure("incrementalValue", lift.IncrementalValue, words, 1, "+#,0.00;−#,0.00;0"),
                 P("pValue", lift.PValue, words),
                 P("sequenceP", lift.SequencePValue, words),
             ]
@@ -111,6 +133,65 @@ public static class ReportPage
                 + figures
         );
     }
+
+    private static string Number(NumberChange number, ReportWords words) =>
+        $"<p>{Text(number.Field)} · {Text(words["waiting"])}: {Count(number.Waiting)}</p>"
+        + Table(
+            words,
+            ["arm", "lookedUp", "withoutValue", "meanBefore", "meanChange"],
+            [
+                Change(words["treated"], number.Treated),
+                Change(words["control"], number.Control),
+                .. number.ByVariant.Select(variant => Change(variant.Variant, variant.Treated)),
+            ]
+        )
+        + Table(
+            words,
+            ["metric", "value", "interval"],
+            [
+                Figure("change", number.Change, words, 1, Signed),
+                Figure("cuped", number.Cuped, words, 1, Signed),
+                P("changeP", number.ChangePValue, words),
+                P("cupedP", number.CupedPValue, words),
+            ]
+        );
+
+    private const string Signed = "+#,0.00;−#,0.00;0";
+
+    private static string[] Change(string name, ChangeArm arm) =>
+        [name, Count(arm.LookedUp), Count(arm.WithoutValue), Mean(arm.MeanBefore), Mean(arm.MeanChange)];
+
+    private static string Mean(double? mean) => mean is { } value ? Shown(value, 1, "#,0.00;−#,0.00;0") : "–";
+
+    private static string DaysTo(TimeToConvert time, ReportWords words) =>
+        Table(
+            words,
+            ["arm", "daysToQuarter", "daysToHalf", "daysToThreeQuarters", "daysToNineTenths"],
+            [Quantiles(words["treated"], time.Treated), Quantiles(words["control"], time.Control)]
+        );
+
+    private static string[] Quantiles(string name, DayQuantiles days) =>
+        [
+            name,
+            .. new[] { days.DaysToQuarter, days.DaysToHalf, days.DaysToThreeQuarters, days.DaysToNineTenths }.Select(
+                day => day is { } number ? Count(number) : "–"
+            ),
+        ];
+
+    private static string NotCausal(NotCausal groups, ReportWords words) =>
+        Table(
+            words,
+            ["arm", "customers", "converted", "rate"],
+            [
+                Group(words["participating"], groups.Participating),
+                Group(words["notParticipating"], groups.NotParticipating),
+                Group(words["periodBefore"], groups.PeriodBefore),
+                Group(words["thisPeriod"], groups.ThisPeriod),
+            ]
+        );
+
+    private static string[] Group(string name, GroupResult group) =>
+        [name, Count(group.Customers), Count(group.Converted), group.Rate is { } rate ? Percent(100 * rate) : "–"];
 
     private static string[] Arm(string name, ArmResult arm) =>
         [name, Count(arm.Customers), Count(arm.Converted), arm.Rate is { } rate ? Percent(100 * rate) : "–"];
@@ -162,8 +243,8 @@ public static class ReportPage
                                 [
                                     day.Day.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture),
                                     Count(day.Attempted),
-                                    Count(day.Treated),
-                                    Count(day.Control),
+                                    Count(day.Treated.Converted),
+                                    Count(day.Control.Converted),
                                 ]
                         )
                     )

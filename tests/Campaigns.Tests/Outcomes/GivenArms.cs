@@ -92,12 +92,13 @@ internal sealed class GivenArms : IAsyncDisposable
     public async Task<EventBatch> EngageAsync(params EngagementEntry[] entries) =>
         (await new Engagements(new EventIntake(DataSource)).RecordAsync(Backend, entries, default)).Value;
 
-    public async Task<CampaignReport> ReportAsync() =>
-        (await new CampaignReports(DataSource).OfAsync("savings", default)).Value;
+    public Task<CampaignReport> ReportAsync() => ReportAsync(new ReportQuestion());
+
+    public async Task<CampaignReport> ReportAsync(ReportQuestion question) =>
+        (await new CampaignReports(DataSource).OfAsync("savings", question, default)).Value;
 
     /// <summary>Counted again from what was recorded.</summary>
-    public async Task<CampaignReport> ExactAsync() =>
-        (await new CampaignReports(DataSource).OfAsync("savings", null, exact: true, default)).Value;
+    public Task<CampaignReport> ExactAsync() => ReportAsync(new ReportQuestion { Exact = true });
 
     /// <summary>Customers converted, as <c>treated/control</c>.</summary>
     public async Task<string> ConvertedAsync()

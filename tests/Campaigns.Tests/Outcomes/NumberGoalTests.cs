@@ -38,7 +38,7 @@ public sealed class NumberGoalTests
         Assert.Equal(1, await FollowUpAsync(given));
 
         var report = await given.ReportAsync();
-        var change = report.Change!;
+        var change = report.Number!;
         Assert.Equal((5, 0, 12.8, 15.2), Arm(change.Treated));
         Assert.Equal((5, 0, 11.0, 11.6), Arm(change.Control));
         Assert.Equal(3.6, change.Change.Value!.Value, 1e-9);
@@ -46,12 +46,17 @@ public sealed class NumberGoalTests
         Assert.True(change.Cuped.High - change.Cuped.Low < change.Change.High - change.Change.Low);
         Assert.True(change.CupedPValue.Value < change.ChangePValue.Value);
         Assert.Equal(["warm", "plain"], change.ByVariant.Select(variant => variant.Variant));
-        Assert.Equal(5, change.ByVariant.Sum(variant => variant.Treated.Customers));
+        Assert.Equal(5, change.ByVariant.Sum(variant => variant.Treated.LookedUp));
         Assert.Equal("notAnEvent", report.Lift.Difference.Missing);
         Assert.DoesNotContain(report.Funnel, step => step.Metric == "converted");
 
         static (long, long, double, double) Arm(ChangeArm arm) =>
-            (arm.Customers, arm.WithoutValue, Math.Round(arm.Before!.Value, 9), Math.Round(arm.Change!.Value, 9));
+            (
+                arm.LookedUp,
+                arm.WithoutValue,
+                Math.Round(arm.MeanBefore!.Value, 9),
+                Math.Round(arm.MeanChange!.Value, 9)
+            );
     }
 
     [Fact]
@@ -62,15 +67,15 @@ public sealed class NumberGoalTests
         await TakeBaselineAsync(given);
 
         Assert.Equal(0, await FollowUpAsync(given));
-        Assert.Equal(4, (await given.ReportAsync()).Change!.Waiting);
+        Assert.Equal(4, (await given.ReportAsync()).Number!.Waiting);
 
         await given.ExecuteAsync("UPDATE business_clock SET clock_offset = interval '21 days'");
         var taken = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => FollowUpAsync(given))));
         await HoldAsync(given, [("t1", 500)]);
 
         Assert.Equal(1, taken.Sum() + await FollowUpAsync(given));
-        var change = (await given.ReportAsync()).Change!;
-        Assert.Equal((0, 2, 0.0), (change.Waiting, change.Treated.Customers, change.Treated.Change));
+        var change = (await given.ReportAsync()).Number!;
+        Assert.Equal((0, 2, 0.0), (change.Waiting, change.Treated.LookedUp, change.Treated.MeanChange));
         Assert.NotNull(change.MeasuredAt);
     }
 
@@ -87,7 +92,7 @@ public sealed class NumberGoalTests
         await given.ExecuteAsync("ALTER TABLE goal_sum DROP CONSTRAINT cut");
 
         Assert.Equal(1, await FollowUpAsync(given));
-        Assert.Equal(2, (await given.ReportAsync()).Change!.Control.Customers);
+        Assert.Equal(2, (await given.ReportAsync()).Number!.Control.LookedUp);
     }
 
     [Fact]
@@ -100,9 +105,9 @@ public sealed class NumberGoalTests
 
         await FollowUpAsync(given);
 
-        var change = (await given.ReportAsync()).Change!;
-        Assert.Equal((2, 1, 30.0), (change.Treated.Customers, change.Treated.WithoutValue, change.Treated.Change));
-        Assert.Equal((2, 1, 0.0), (change.Control.Customers, change.Control.WithoutValue, change.Control.Change));
+        var change = (await given.ReportAsync()).Number!;
+        Assert.Equal((2, 1, 30.0), (change.Treated.LookedUp, change.Treated.WithoutValue, change.Treated.MeanChange));
+        Assert.Equal((2, 1, 0.0), (change.Control.LookedUp, change.Control.WithoutValue, change.Control.MeanChange));
     }
 
     [Fact]
@@ -121,8 +126,8 @@ public sealed class NumberGoalTests
 
         await FollowUpAsync(given);
 
-        var change = (await given.ReportAsync()).Change!;
-        Assert.Equal(3, change.Treated.Customers + change.Control.Customers);
+        var change = (await given.ReportAsync()).Number!;
+        Assert.Equal(3, change.Treated.LookedUp + change.Control.LookedUp);
     }
 
     [Fact]
@@ -134,10 +139,8 @@ public sealed class NumberGoalTests
         await HoldAsync(given, All((arm, i) => 9_000_000_000_000.25m + (arm == "t" ? 2 * i : i) + (i % 2)));
         await FollowUpAsync(given);
 
-        var folded = (await given.ReportAsync()).Change!;
-        var exact = (await new CampaignReports(given.DataSource).OfAsync("savings", null, exact: true, default))
-            .Value
-            .Change!;
+        var folded = (await given.ReportAsync()).Number!;
+        var exact = (await given.ExactAsync()).Number!;
 
         Assert.Equal(folded with { ByVariant = [] }, exact with { ByVariant = [] });
         Assert.Equal(folded.ByVariant, exact.ByVariant);

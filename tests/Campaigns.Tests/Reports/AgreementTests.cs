@@ -54,7 +54,13 @@ public sealed class AgreementTests
     }
 
     private static async Task<CampaignReport> ReportAsync(RandomHistory history, bool exact) =>
-        (await new CampaignReports(history.Given.DataSource).OfAsync("campaign-1", run: null, exact, default)).Value;
+        (
+            await new CampaignReports(history.Given.DataSource).OfAsync(
+                "campaign-1",
+                new ReportQuestion { Exact = exact },
+                default
+            )
+        ).Value;
 
     private static string Text(CampaignReport report) => JsonSerializer.Serialize(report, ProductJson.Options);
 }

@@ -94,7 +94,10 @@ public sealed class ReportTests
         var reports = new CampaignReports(given.DataSource);
 
         Assert.Equal("not-found", (await reports.OfAsync("nothing", default)).Error?.Type);
-        Assert.Equal("invalid-state", (await reports.OfAsync("savings", run: 2, exact: false, default)).Error?.Type);
+        Assert.Equal(
+            "invalid-state",
+            (await reports.OfAsync("savings", new ReportQuestion { Run = 2 }, default)).Error?.Type
+        );
     }
 
     [Theory]

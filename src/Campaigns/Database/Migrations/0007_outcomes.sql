@@ -170,7 +170,10 @@ CREATE TABLE report_cell (
 -- are numbered upwards as touches move on, so (chunk, request) is the order of attempts. One packed number carries both:
 -- chunk, request and code, the codes 0 waiting, 1 attempted, 2 unknown, 3 accepted, 4 failed, 5 delivered, 20 + reason for
 -- withheld. Nothing is joined by customer: on tables without statistics yet, that would be planned as a loop in a loop.
-CREATE FUNCTION touch_state(run integer, customers bigint[] DEFAULT NULL)
+-- As of an earlier instant, what had been recorded by then; that it waited to be tried again is not known any more.
+CREATE FUNCTION touch_state(
+    run integer, customers bigint[] DEFAULT NULL, until timestamptz DEFAULT 'infinity'
+)
 RETURNS TABLE (
     customer_key bigint, state text, reason smallint, attempted_at timestamptz, accepted_at timestamptz,
     delivered_at timestamptz
@@ -188,28 +191,28 @@ LANGUAGE sql STABLE AS $$
                    CASE WHEN cardinality(o.states) = 1
                         THEN array_fill(o.states[1], ARRAY[cardinality(a.customer_keys)]) ELSE o.states END AS states
             FROM outcome o
-            WHERE o.run_key = a.run_key AND o.chunk = a.chunk AND o.request = a.request
+            WHERE o.run_key = a.run_key AND o.chunk = a.chunk AND o.request = a.request AND o.recorded_at <= until
             ORDER BY o.answer DESC
             LIMIT 1
         ) o ON true
         CROSS JOIN LATERAL unnest(a.customer_keys, o.states) AS m (customer_key, answer)
-        WHERE a.run_key = run AND (customers IS NULL OR customers && a.customer_keys)
+        WHERE a.run_key = run AND a.attempted_at <= until AND (customers IS NULL OR customers && a.customer_keys)
         UNION ALL
         SELECT r.customer_key, r.chunk, r.request, r.state + 1, NULL,
                CASE WHEN r.state = 4 AND r.answer <> 1 THEN r.received_at END,
                CASE WHEN r.state = 4 THEN r.occurred_at END
         FROM receipt r
-        WHERE r.run_key = run AND (customers IS NULL OR r.customer_key = ANY (customers))
+        WHERE r.run_key = run AND r.received_at <= until AND (customers IS NULL OR r.customer_key = ANY (customers))
         UNION ALL
         SELECT m.customer_key, a.chunk, a.request, 20 + m.reason, NULL, NULL, NULL
         FROM attempt a
         CROSS JOIN LATERAL unnest(a.withheld_keys, a.withheld_reasons) AS m (customer_key, reason)
-        WHERE a.run_key = run AND m.reason <> 0 AND (customers IS NULL OR customers && a.withheld_keys)
+        WHERE a.run_key = run AND m.reason <> 0 AND a.attempted_at <= until AND (customers IS NULL OR customers && a.withheld_keys)
         UNION ALL
         SELECT m.customer_key, c.chunk, 0, 0, NULL, NULL, NULL
         FROM chunk c
         CROSS JOIN LATERAL unnest(c.members) AS m (customer_key)
-        WHERE c.run_key = run AND c.state = 0 AND (customers IS NULL OR customers && c.members)
+        WHERE c.run_key = run AND c.state = 0 AND until = 'infinity' AND (customers IS NULL OR customers && c.members)
     ), last AS (
         SELECT e.customer_key,
                max((e.chunk::bigint << 32) | (e.request::bigint << 8) | e.code) & 255 AS code,

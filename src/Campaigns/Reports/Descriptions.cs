@@ -1,0 +1,86 @@
+using Campaigns.Lifecycle;
+using Campaigns.Outcomes;
+using Dapper;
+using Npgsql;
+
+namespace Campaigns.Reports;
+
+/// <summary>Counts for comparisons that prove nothing. The cost grows with the audience.</summary>
+internal static class Descriptions
+{
+    public static async Task<NotCausal> ReadAsync(
+        NpgsqlConnection connection,
+        int runKey,
+        Goal goal,
+        DateTimeOffset until,
+        CancellationToken cancellationToken
+    )
+    {
+        var row = await connection.QuerySingleAsync<Row>(
+            new CommandDefinition(
+                $"""
+                WITH person AS (
+                    SELECT d.customer_key, d.reason, {Conversions.Start} AS start,
+                        EXISTS (
+                            SELECT FROM engagement g
+                            WHERE g.run_key = d.run_key AND g.customer_key = d.customer_key
+                                AND g.kind IN ('opened', 'clicked') AND g.occurred_at <= @until
+                        ) AS takes_part,
+                        EXISTS (
+                            SELECT FROM conversion c
+                            WHERE c.run_key = d.run_key AND c.customer_key = d.customer_key AND c.counted
+                                AND c.recorded_at <= @until
+                        ) AS converted
+                    FROM decision d
+                    JOIN wave w ON w.run_key = d.run_key AND w.wave = d.wave
+                    WHERE d.run_key = @runKey AND d.step = 1 AND d.reason IN (0, 21)
+                ), earlier AS (
+                    SELECT DISTINCT p.customer_key
+                    FROM person p
+                    JOIN event e USING (customer_key)
+                    LEFT JOIN reversal v USING (customer_key, event_source, event_id)
+                    WHERE e.event_type = (SELECT event_type FROM event_type WHERE name = @Event)
+                        AND e.occurred_at >= p.start - @Window AND e.occurred_at < p.start
+                        AND v.customer_key IS NULL AND {Goal.Matches}
+                )
+                SELECT count(*) AS everyone, count(*) FILTER (WHERE converted) AS everyone_converted,
+                    (SELECT count(*) FROM earlier) AS before_converted,
+                    count(*) FILTER (WHERE reason = 0 AND takes_part) AS taking_part,
+                    count(*) FILTER (WHERE reason = 0 AND takes_part AND converted) AS taking_part_converted,
+                    count(*) FILTER (WHERE reason = 0 AND NOT takes_part) AS others,
+                    count(*) FILTER (WHERE reason = 0 AND NOT takes_part AND converted) AS others_converted
+                FROM person
+                """,
+                new
+                {
+                    runKey,
+                    until,
+                    goal.Event,
+                    goal.Window,
+                    goal.AtLeast,
+                    Currency = goal.ValueCurrency,
+                    Where = goal.WhereText(),
+                },
+                commandTimeout: 0,
+                cancellationToken: cancellationToken
+            )
+        );
+        return new NotCausal(
+            GroupResult.Of(row.TakingPart, row.TakingPartConverted),
+            GroupResult.Of(row.Others, row.OthersConverted),
+            GroupResult.Of(row.Everyone, row.BeforeConverted),
+            GroupResult.Of(row.Everyone, row.EveryoneConverted)
+        );
+    }
+
+    private sealed record Row
+    {
+        public long Everyone { get; init; }
+        public long EveryoneConverted { get; init; }
+        public long BeforeConverted { get; init; }
+        public long TakingPart { get; init; }
+        public long TakingPartConverted { get; init; }
+        public long Others { get; init; }
+        public long OthersConverted { get; init; }
+    }
+}

@@ -1,0 +1,152 @@
+using Campaigns.Outcomes;
+using Campaigns.Reports;
+using Campaigns.Tests.Outcomes;
+
+namespace Campaigns.Tests.Reports;
+
+public sealed class ReportQuestionTests
+{
+    private static readonly TimeSpan Day = TimeSpan.FromDays(1);
+
+    [Fact]
+    public async Task As_of_an_instant_a_report_says_what_was_known_then()
+    {
+        await using var given = await GivenArms.CreateAsync();
+        await given.RecordAsync(given.Buys("t1", Day, "a", 10), given.Buys("h1", Day, "b", 5));
+        var first = await given.AskAsync<DateTime>("SELECT clock_timestamp()");
+        await given.RecordAsync(given.Cancels("t1", "a"), given.Buys("t2", Day, "c", 20));
+        var second = await given.AskAsync<DateTime>("SELECT clock_timestamp()");
+        await given.RecordAsync(given.Buys("t3", Day, "d", 40));
+
+        Assert.Equal(
+            [(0, 0, 0m), (1, 1, 10m), (1, 1, 20m), (2, 1, 60m)],
+            [await AsOfAsync(given.Start), await AsOfAsync(first), await AsOfAsync(second), await AsOfAsync(null)]
+        );
+
+        async Task<(long, long, decimal)> AsOfAsync(DateTimeOffset? instant)
+        {
+            var report = await given.ReportAsync(new ReportQuestion { AsOf = instant });
+            Assert.Equal(instant ?? report.ComputedThrough, report.ComputedThrough);
+            return (report.Lift.Treated.Converted, report.Lift.Control.Converted, report.Lift.Treated.Value);
+        }
+    }
+
+    [Fact]
+    public async Task A_report_as_of_an_instant_to_come_is_refused()
+    {
+        await using var given = await GivenArms.CreateAsync();
+        var question = new ReportQuestion { AsOf = DateTimeOffset.UtcNow.AddHours(1) };
+
+        var refused = await new CampaignReports(given.DataSource).OfAsync("savings", question, default);
+
+        Assert.Equal("invalid-time", refused.Error?.Type);
+    }
+
+    [Fact]
+    public async Task The_time_to_convert_is_told_by_quantiles_of_both_arms()
+    {
+        await using var given = await GivenArms.CreateAsync(treated: 10, heldOut: 4);
+        int[] days = [0, 0, 1, 1, 1, 2, 3, 4, 5, 6];
+        await given.RecordAsync([.. days.Select((day, i) => given.Buys($"t{i + 1}", day * Day))]);
+        await given.RecordAsync(given.Buys("h1", 6 * Day));
+
+        foreach (var report in new[] { await given.ReportAsync(), await given.ExactAsync() })
+        {
+            Assert.Equal(new DayQuantiles(1, 1, 4, 5), report.TimeToConvert!.Treated);
+            Assert.Equal(new DayQuantiles(6, 6, 6, 6), report.TimeToConvert.Control);
+        }
+    }
+
+    [Fact]
+    public async Task Comparisons_that_prove_nothing_are_told_apart_from_the_lift()
+    {
+        await using var given = await GivenArms.CreateAsync(treated: 4, heldOut: 2);
+        await given.EngageAsync(Opens("t1"), Opens("t2"));
+        await given.RecordAsync(
+            given.Buys("t1", Day),
+            given.Buys("t3", Day),
+            given.Buys("h1", -Day),
+            given.Buys("t4", -8 * Day)
+        );
+
+        var groups = (await given.ReportAsync(new ReportQuestion { NotCausal = true })).NotCausal!;
+
+        Assert.Equal(new GroupResult(2, 1, 0.5), groups.Participating);
+        Assert.Equal(new GroupResult(2, 1, 0.5), groups.NotParticipating);
+        Assert.Equal((6, 1), (groups.PeriodBefore.Customers, groups.PeriodBefore.Converted));
+        Assert.Equal((6, 2), (groups.ThisPeriod.Customers, groups.ThisPeriod.Converted));
+        Assert.Null((await given.ReportAsync()).NotCausal);
+
+        EngagementEntry Opens(string customer) =>
+            new("app", customer, "savings", customer, EngagementKind.Opened, given.Start.AddHours(3));
+    }
+
+    [Theory]
+    [InlineData(AttributionModel.Last, 2, 1)]
+    [InlineData(AttributionModel.First, 1, 2)]
+    [InlineData(AttributionModel.All, 2, 2)]
+    public async Task A_conversion_is_given_to_the_campaign_that_tried_last_first_or_to_each(
+        AttributionModel model,
+        long own,
+        long others
+    )
+    {
+        await using var given = await GivenArms.CreateAsync();
+        await TryAsync(given, "savings", hours: 5, "t1", "t2");
+        await CopyAsync(given);
+        await TryAsync(given, "other", hours: 1, "t1");
+        await TryAsync(given, "other", hours: 30, "t2", "t3");
+        await given.RecordAsync(
+            given.Buys("t1", Day), // other, then savings
+            given.Buys("t2", Day), // savings; other tried afterwards
+            given.Buys("t3", 2 * Day), // other alone
+            given.Buys("h1", Day)
+        );
+
+        Assert.Equal((own, others), (await OfAsync("savings"), await OfAsync("other")));
+
+        async Task<long> OfAsync(string campaign) =>
+            (
+                await new CampaignReports(given.DataSource).OfAsync(
+                    campaign,
+                    new ReportQuestion { Attribution = model },
+                    default
+                )
+            )
+                .Value
+                .Attribution!
+                .AttributedConversions;
+    }
+
+    /// <summary>A second campaign of the same goal, with the same arms.</summary>
+    private static Task CopyAsync(GivenArms given) =>
+        given.ExecuteAsync(
+            """
+            INSERT INTO campaign (campaign_id, version, state, updated_at) VALUES ('other', 1, 'running', now());
+            INSERT INTO run (run_key, campaign_key, number, campaign_version, state, as_of, plan, created_at, planned_at)
+            SELECT -77, (SELECT campaign_key FROM campaign WHERE campaign_id = 'other'), 1, 1, state, as_of, plan,
+                created_at, planned_at
+            FROM run;
+            INSERT INTO wave (run_key, wave, channel, opens_at, closes_at)
+            SELECT -77, wave, channel, opens_at, closes_at FROM wave;
+            INSERT INTO decision (customer_key, run_key, wave, step, reason, channel, variant)
+            SELECT customer_key, -77, wave, step, reason, channel, variant FROM decision;
+            INSERT INTO run_ledger (run_key, step, reason, channel, variant, wave, customers)
+            SELECT -77, step, reason, channel, variant, wave, customers FROM run_ledger
+            """
+        );
+
+    private static Task TryAsync(GivenArms given, string campaign, int hours, params string[] customers) =>
+        given.ExecuteAsync(
+            $"""
+            INSERT INTO attempt (run_key, chunk, request, channel, variant, try, attempted_at, customer_keys)
+            SELECT r.run_key, 1, {hours}, 2, 1, 1, w.opens_at + interval '{hours} hours',
+                (SELECT array_agg(customer_key ORDER BY customer_key) FROM customer
+                 WHERE customer_id IN ('{string.Join("', '", customers)}'))
+            FROM run r
+            JOIN campaign c USING (campaign_key)
+            JOIN wave w USING (run_key)
+            WHERE c.campaign_id = '{campaign}'
+            """
+        );
+}
