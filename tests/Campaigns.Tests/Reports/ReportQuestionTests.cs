@@ -13,9 +13,9 @@ public sealed class ReportQuestionTests
     {
         await using var given = await GivenArms.CreateAsync();
         await given.RecordAsync(given.Buys("t1", Day, "a", 10), given.Buys("h1", Day, "b", 5));
-        var first = await given.AskAsync<DateTime>("SELECT clock_timestamp()");
+        var first = new DateTimeOffset(await given.AskAsync<DateTime>("SELECT clock_timestamp()"));
         await given.RecordAsync(given.Cancels("t1", "a"), given.Buys("t2", Day, "c", 20));
-        var second = await given.AskAsync<DateTime>("SELECT clock_timestamp()");
+        var second = new DateTimeOffset(await given.AskAsync<DateTime>("SELECT clock_timestamp()"));
         await given.RecordAsync(given.Buys("t3", Day, "d", 40));
 
         Assert.Equal(
