@@ -21,11 +21,12 @@ internal static class ReportCharts
         var chart = Begin(row * report.Funnel.Count, words["funnel"]);
         foreach (var (step, index) in report.Funnel.Select((step, index) => (step, index)))
         {
-            var length = 300.0 * step.Unique / most;
+            var length = 310.0 * step.Unique / most;
             var y = index * row;
             Label(chart, 92, y + 19, words[step.Metric], "end");
-            Bar(chart, 100, y + 4, Math.Max(length, 1), row - 8, Dark);
-            Label(chart, 106 + length, y + 19, ReportPage.Count(step.Unique), "start");
+            var metric = $"funnel.{index}.unique";
+            Bar(chart, 100, y + 4, length, row - 8, Dark, metric);
+            Label(chart, 106 + length, y + 19, ReportPage.Count(step.Unique), "start", metric);
         }
 
         return End(chart);
@@ -56,7 +57,14 @@ internal static class ReportCharts
         Line(chart, X(low * 100), 34, X(low * 100), 54, Dark, 2);
         Line(chart, X(high * 100), 34, X(high * 100), 54, Dark, 2);
         chart.Append($"<circle cx=\"{N(X(value * 100))}\" cy=\"44\" r=\"7\" fill=\"{Dark}\"/>");
-        Label(chart, X(value * 100), 24, (value * 100).ToString("+0.00;−0.00;0.00", Plain), "middle");
+        Label(
+            chart,
+            X(value * 100),
+            24,
+            (value * 100).ToString("+0.00;−0.00;0.00", Plain),
+            "middle",
+            "lift.difference.value"
+        );
         return End(chart);
     }
 
@@ -90,7 +98,7 @@ internal static class ReportCharts
             }
         }
 
-        Legend(chart, 250, (words["treated"], Dark), (words["control"], Light));
+        Legend(chart, 250, new(words["treated"], Dark), new(words["control"], Light));
         return End(chart);
     }
 
@@ -104,16 +112,17 @@ internal static class ReportCharts
         foreach (var (window, index) in shown.Select((window, index) => (window, index)))
         {
             var y = index * row;
-            var sent = 230.0 * window.Sent.Touches / most;
-            var held = 230.0 * window.Control.Customers / most;
+            var sent = 265.0 * window.Sent.Touches / most;
+            var held = 265.0 * window.Control.Customers / most;
+            var metric = $"byWindow.{index}.sent.touches";
             Label(chart, 84, y + 17, Hour(window), "end");
             Label(chart, 94, y + 17, words[ProductJson.NameOf(window.Channel)], "start");
-            Bar(chart, 155, y + 4, sent, row - 8, Dark);
-            Bar(chart, 155 + sent, y + 4, held, row - 8, Light);
-            Label(chart, 161 + sent + held, y + 17, ReportPage.Count(window.Sent.Touches), "start");
+            Bar(chart, 155, y + 4, sent, row - 8, Dark, metric);
+            Bar(chart, 155 + sent, y + 4, held, row - 8, Light, $"byWindow.{index}.control.customers");
+            Label(chart, 161 + sent + held, y + 17, ReportPage.Count(window.Sent.Touches), "start", metric);
         }
 
-        Legend(chart, row * shown.Count + 10, (words["touches"], Dark), (words["heldOut"], Light));
+        Legend(chart, row * shown.Count + 10, new(words["touches"], Dark), new(words["heldOut"], Light));
         return End(chart);
     }
 
@@ -130,10 +139,10 @@ internal static class ReportCharts
         ];
         var chart = Begin(100, words["ledger"]);
         var x = 1.0;
-        foreach (var (_, count, fill) in parts)
+        foreach (var (name, count, fill) in parts)
         {
             var length = (Width - 2.0) * count / audience;
-            Bar(chart, x, 4, length, 34, fill);
+            Bar(chart, x, 4, length, 34, fill, "ledger." + name);
             x += length;
         }
 
@@ -143,7 +152,7 @@ internal static class ReportCharts
             [
                 .. parts
                     .Where(part => part.Count > 0)
-                    .Select(part => ($"{words[part.Name]} {ReportPage.Count(part.Count)}", part.Fill)),
+                    .Select(part => new Entry(words[part.Name], part.Fill, part.Count, "ledger." + part.Name)),
             ]
         );
         return End(chart);
@@ -186,27 +195,40 @@ internal static class ReportCharts
 
     private static string End(StringBuilder chart) => chart.Append("</svg>").ToString();
 
-    private static void Legend(StringBuilder chart, int y, params (string Name, string Fill)[] entries)
+    /// <summary>What a fill means, and how many.</summary>
+    private sealed record Entry(string Name, string Fill, long? Count = null, string? Metric = null);
+
+    private static void Legend(StringBuilder chart, int y, params Entry[] entries)
     {
         var x = 10.0;
-        foreach (var (name, fill) in entries)
+        foreach (var entry in entries)
         {
-            var width = 48 + name.Sum(letter => letter > 0xff ? 13.5 : 7.2);
+            var count = entry.Count is { } number ? ReportPage.Count(number) : "";
+            var width = 48 + $"{entry.Name} {count}".Sum(letter => letter > 0xff ? 13.5 : 7.2);
             if (x + width > Width + 20)
             {
                 (x, y) = (10, y + 24);
             }
 
-            Bar(chart, x, y, 14, 14, fill);
-            Label(chart, x + 20, y + 12, name, "start");
+            Bar(chart, x, y, 14, 14, entry.Fill);
+            chart.Append($"<text x=\"{N(x + 20)}\" y=\"{y + 12}\">{ReportPage.Text(entry.Name)}");
+            chart.Append(entry.Metric is { } metric ? $" <tspan{Of(metric)}>{count}</tspan></text>" : "</text>");
             x += width;
         }
     }
 
-    private static void Bar(StringBuilder chart, double x, double y, double width, double height, string fill) =>
+    private static void Bar(
+        StringBuilder chart,
+        double x,
+        double y,
+        double width,
+        double height,
+        string fill,
+        string? metric = null
+    ) =>
         chart.Append(
             $"<rect x=\"{N(x)}\" y=\"{N(y)}\" width=\"{N(Math.Max(width, 0))}\" height=\"{N(Math.Max(height, 0))}\" "
-                + $"fill=\"{fill}\" stroke=\"{Dark}\"/>"
+                + $"fill=\"{fill}\" stroke=\"{Dark}\"{Of(metric)}/>"
         );
 
     private static void Line(
@@ -223,8 +245,20 @@ internal static class ReportCharts
                 + $"stroke-width=\"{N(width)}\"/>"
         );
 
-    private static void Label(StringBuilder chart, double x, double y, string text, string anchor) =>
-        chart.Append($"<text x=\"{N(x)}\" y=\"{N(y)}\" text-anchor=\"{anchor}\">{ReportPage.Text(text)}</text>");
+    /// <param name="metric">Where the text is a figure of the report: its path, as in <see cref="ReportCell"/>.</param>
+    private static void Label(
+        StringBuilder chart,
+        double x,
+        double y,
+        string text,
+        string anchor,
+        string? metric = null
+    ) =>
+        chart.Append(
+            $"<text x=\"{N(x)}\" y=\"{N(y)}\" text-anchor=\"{anchor}\"{Of(metric)}>{ReportPage.Text(text)}</text>"
+        );
+
+    private static string Of(string? metric) => metric is null ? "" : $" data-metric=\"{ReportPage.Text(metric)}\"";
 
     private static string N(double number) => number.ToString("0.##", Plain);
 }
