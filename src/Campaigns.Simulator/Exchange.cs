@@ -327,6 +327,7 @@ internal static class Channels
     internal const string Sms = "sms";
     internal const string BankSms = "bank-sms";
     internal const string WeChat = "wechat";
+    internal const string WeChatTemplate = "wechat-template";
     internal const string App = "app";
 }
 

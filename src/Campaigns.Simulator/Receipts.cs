@@ -19,6 +19,9 @@ internal sealed record SmsReport(
 /// <summary>A receipt of the bank's own sender.</summary>
 internal sealed record BankReceipt(string Batch, string Key, bool Success, DateTimeOffset At);
 
+/// <summary>How a template message ended.</summary>
+internal sealed record TemplateFinished(string OpenId, string MessageId, bool Success, DateTimeOffset At);
+
 /// <summary>Posts what the providers post, once; whether it was taken is for the caller to mind.</summary>
 internal sealed class CallbackPoster(SimulatorOptions options, SimulatorClock clock) : IDisposable
 {
@@ -100,21 +103,51 @@ internal sealed class CallbackPoster(SimulatorOptions options, SimulatorClock cl
         );
 
     /// <summary>How a mass send ended.</summary>
-    internal Task<bool> PostMassSendAsync(string messageId, DateTimeOffset at, int total, int filtered, int sent)
-    {
-        var xml = $"""
-            <xml>
-            <ToUserName><![CDATA[gh_simulator]]></ToUserName>
-            <FromUserName><![CDATA[oSimulator]]></FromUserName>
-            <CreateTime>{at.ToUnixTimeSeconds()}</CreateTime>
-            <MsgType><![CDATA[event]]></MsgType>
-            <Event><![CDATA[MASSSENDJOBFINISH]]></Event>
+    internal Task<bool> PostMassSendAsync(string messageId, DateTimeOffset at, int total, int filtered, int sent) =>
+        PostEventAsync(
+            "oSimulator",
+            at,
+            "MASSSENDJOBFINISH",
+            $"""
             <MsgID>{messageId}</MsgID>
             <Status><![CDATA[sendsuccess]]></Status>
             <TotalCount>{total}</TotalCount>
             <FilterCount>{filtered}</FilterCount>
             <SentCount>{sent}</SentCount>
             <ErrorCount>{filtered - sent}</ErrorCount>
+            """
+        );
+
+    /// <summary>How template messages ended: an event each. False where one was not taken.</summary>
+    internal async Task<bool> PostTemplatesAsync(IReadOnlyList<TemplateFinished> ended)
+    {
+        var taken = true;
+        foreach (var one in ended)
+        {
+            taken &= await PostEventAsync(
+                one.OpenId,
+                one.At,
+                "TEMPLATESENDJOBFINISH",
+                $"""
+                <MsgID>{one.MessageId}</MsgID>
+                <Status><![CDATA[{(one.Success ? "success" : "failed:user block")}]]></Status>
+                """
+            );
+        }
+
+        return taken;
+    }
+
+    private Task<bool> PostEventAsync(string from, DateTimeOffset at, string name, string members)
+    {
+        var xml = $"""
+            <xml>
+            <ToUserName><![CDATA[gh_simulator]]></ToUserName>
+            <FromUserName><![CDATA[{from}]]></FromUserName>
+            <CreateTime>{at.ToUnixTimeSeconds()}</CreateTime>
+            <MsgType><![CDATA[event]]></MsgType>
+            <Event><![CDATA[{name}]]></Event>
+            {members}
             </xml>
             """;
         var timestamp = DateTimeOffset.UtcNow.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
@@ -204,12 +237,18 @@ internal sealed class ReceiptRunner(
     private long _smsRead;
     private long _bankRead;
     private long _weChatRead;
+    private long _templatesRead;
     private long _posted;
     private long _givenUp;
 
     /// <summary>Posts taken, posts given up, posts to try again, and lines not yet looked at.</summary>
     internal (long Posted, long GivenUp, int Retrying, long Pending) Counts =>
-        (_posted, _givenUp, _retries.Count, ledger.Count - Math.Min(Math.Min(_smsRead, _bankRead), _weChatRead));
+        (
+            _posted,
+            _givenUp,
+            _retries.Count,
+            ledger.Count - Math.Min(Math.Min(_smsRead, _bankRead), Math.Min(_weChatRead, _templatesRead))
+        );
 
     /// <summary>Posts all that is pending, due or not, held or not.</summary>
     internal Task FlushAsync()
@@ -247,6 +286,7 @@ internal sealed class ReceiptRunner(
             _smsRead = await ReadAsync(Channels.Sms, _smsRead, flush, SmsAsync);
             _bankRead = await ReadAsync(Channels.BankSms, _bankRead, flush, BankAsync);
             _weChatRead = await ReadAsync(Channels.WeChat, _weChatRead, flush, WeChatAsync);
+            _templatesRead = await ReadAsync(Channels.WeChatTemplate, _templatesRead, flush, TemplatesAsync);
         }
         finally
         {
@@ -346,6 +386,20 @@ internal sealed class ReceiptRunner(
             ),
             number => new BankReceipt($"stranger-{number}", $"stranger-{number}", Success: true, clock.Now),
             poster.PostBankReceiptsAsync
+        );
+
+    private Task TemplatesAsync(List<LedgerEntry> entries) =>
+        PostAsync(
+            Channels.WeChatTemplate,
+            entries,
+            entry => new TemplateFinished(
+                entry.Address,
+                entry.ProviderId!,
+                entry.Fate == Fate.Delivered,
+                ReportedAt(entry)
+            ),
+            number => new TemplateFinished($"oStranger{number}", $"{number}", Success: true, clock.Now),
+            poster.PostTemplatesAsync
         );
 
     /// <summary>Posts receipts of single messages, as the script has it.</summary>

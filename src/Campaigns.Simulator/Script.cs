@@ -53,7 +53,8 @@ public sealed record Rule
 {
     public Act Do { get; init; }
 
-    /// <summary><c>sms</c>, <c>bank-sms</c>, <c>wechat</c> or <c>app</c>; null for all.</summary>
+    /// <summary><c>sms</c>, <c>bank-sms</c>, <c>wechat</c>,
+    /// <c>wechat-template</c> or <c>app</c>; null for all.</summary>
     public string? Channel { get; init; }
 
     /// <summary>Share of requests, chosen by a hash of their key: the same ones each time.</summary>

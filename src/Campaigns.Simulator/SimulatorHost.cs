@@ -63,6 +63,7 @@ public static class SimulatorHost
         builder.Services.AddSingleton<AliyunProvider>();
         builder.Services.AddSingleton<BankSmsProvider>();
         builder.Services.AddSingleton<WeChatProvider>();
+        builder.Services.AddSingleton<WeChatTemplateProvider>();
         builder.Services.AddSingleton<JPushProvider>();
 
         var app = builder.Build();

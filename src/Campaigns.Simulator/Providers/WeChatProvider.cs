@@ -103,7 +103,7 @@ internal sealed class WeChatProvider(Exchange exchange, SimulatorOptions options
     }
 
     /// <summary>Null for a token that is valid.</summary>
-    private Reply? TokenFault(HttpContext context)
+    internal Reply? TokenFault(HttpContext context)
     {
         var given = context.Request.Query["access_token"].ToString();
         lock (_lock)
@@ -144,7 +144,7 @@ internal sealed class WeChatProvider(Exchange exchange, SimulatorOptions options
         return fault is null ? (new Incoming(Channels.WeChat, key, openids, _ => content!), null) : (null, fault);
     }
 
-    private static async Task<JsonElement?> BodyAsync(HttpContext context)
+    internal static async Task<JsonElement?> BodyAsync(HttpContext context)
     {
         try
         {
@@ -157,10 +157,10 @@ internal sealed class WeChatProvider(Exchange exchange, SimulatorOptions options
         }
     }
 
-    private static string? Text(JsonElement json, string member) =>
+    internal static string? Text(JsonElement json, string member) =>
         json.TryGetProperty(member, out var value) ? value.ToString() : null;
 
-    private static Reply Error(int code, string message) => new(200, new { errcode = code, errmsg = message });
+    internal static Reply Error(int code, string message) => new(200, new { errcode = code, errmsg = message });
 
     private sealed record Token(string Text, DateTimeOffset ExpiresAt);
 }
@@ -173,5 +173,7 @@ internal static class WeChatRoutes
         app.MapPost("/cgi-bin/stable_token", provider.StableTokenAsync);
         app.MapPost("/cgi-bin/message/mass/send", provider.MassSendAsync);
         app.MapPost("/cgi-bin/message/mass/get", provider.MassGetAsync);
+        var templates = app.ServiceProvider.GetRequiredService<WeChatTemplateProvider>();
+        app.MapPost("/cgi-bin/message/template/send", templates.SendAsync);
     }
 }

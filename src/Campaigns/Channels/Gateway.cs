@@ -143,6 +143,10 @@ public interface IGateway
 {
     GatewayDeclaration Declaration { get; }
 
+    /// <summary>What it would refuse in a template's content beside what its declaration says, in words that follow "the
+    /// text"; none for most.</summary>
+    IEnumerable<string> FaultsOf(MessageContent content) => [];
+
     /// <summary>Whether request keys are the provider's to give, by <see cref="ReserveKeysAsync"/>, stored with the attempt
     /// before it is sent. Otherwise the caller makes its own.</summary>
     bool ReservesKeys => false;

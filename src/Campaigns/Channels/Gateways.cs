@@ -173,7 +173,23 @@ public static class ChannelsModule
                 provider.GetRequiredService<NpgsqlDataSource>(),
                 Time(provider)
             )
-        ));
+        )
+        {
+            Provider = WeChatCallbacks.Provider,
+        });
+        services.AddSingleton(provider => new GatewayKind(
+            WeChatTemplateGateway.Name,
+            Channel.WeChat,
+            settings => new WeChatTemplateGateway(
+                settings,
+                Http(provider),
+                provider.GetRequiredService<NpgsqlDataSource>(),
+                Time(provider)
+            )
+        )
+        {
+            Provider = WeChatCallbacks.Provider,
+        });
         services.AddSingleton(provider => new GatewayKind(
             JPushGateway.Name,
             Channel.App,

@@ -23,8 +23,8 @@ public sealed class Templates(NpgsqlDataSource dataSource, Gateways gateways, Te
     /// <param name="seen">The version the caller saw last; null where it does not say.</param>
     /// <returns>400 <c>validation-failed</c>; 422 <c>unknown-variable</c>, <c>sensitive-without-default</c>, <c>variables-not-allowed</c>,
     /// <c>forbidden-wording</c>, <c>purpose-not-carried</c>, <c>provider-template-missing</c>, <c>sender-missing</c>,
-    /// <c>sender-repeated</c>, <c>refusal-missing</c>, <c>refusal-repeated</c>, <c>sms-too-long</c>, with every field at
-    /// fault; 412 <c>version-mismatch</c>.</returns>
+    /// <c>sender-repeated</c>, <c>refusal-missing</c>, <c>refusal-repeated</c>, <c>sms-too-long</c>,
+    /// <c>not-the-providers-form</c>, with every field at fault; 412 <c>version-mismatch</c>.</returns>
     public async Task<Result<Saved<Template>>> PutAsync(
         Actor actor,
         string templateId,
@@ -128,6 +128,11 @@ public sealed class Templates(NpgsqlDataSource dataSource, Gateways gateways, Te
         {
             var sender = gateways.SettingsOf(draft.Channel, draft.Purpose).SignName;
             TemplateChecks.CheckGateway(draft, gateway.Declaration, sender, faults);
+            var content = new MessageContent(draft.Title, draft.Text, draft.ProviderTemplate, draft.Sender, draft.Link);
+            foreach (var fault in gateway.FaultsOf(content))
+            {
+                faults.Invalid("not-the-providers-form", "text", fault);
+            }
         }
 
         if (LengthOf(draft, fields) is { } length)

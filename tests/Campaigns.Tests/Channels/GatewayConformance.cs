@@ -35,7 +35,7 @@ public abstract class GatewayConformance
         var request = Request(5);
         var answered = Assert.IsType<SendResult.Answered>(await Gateway().SendAsync(request, default));
 
-        Assert.Equal(5, answered.Items.Count);
+        Assert.Equal(request.Items.Count, answered.Items.Count);
         Assert.All(answered.Items, item => Assert.Equal((Taken, null), (item.State, item.Code)));
         Assert.Equal(request.Items.Select(item => OnTheWire(item.Address)), await ArrivedAsync());
     }
@@ -95,7 +95,8 @@ public abstract class GatewayConformance
         var first = Assert.IsType<SendResult.Answered>(await gateway.SendAsync(request, default));
         var again = Assert.IsType<SendResult.Answered>(await gateway.SendAsync(request, default));
 
-        Assert.Equal(gateway.Declaration.Dedupe == Dedupe.Key ? 3 : 6, (await ArrivedAsync()).Count);
+        var times = gateway.Declaration.Dedupe == Dedupe.Key ? 1 : 2;
+        Assert.Equal(times * request.Items.Count, (await ArrivedAsync()).Count);
         Assert.Equal(first.Items.Select(item => item.State), again.Items.Select(item => item.State));
     }
 
@@ -139,20 +140,24 @@ public abstract class GatewayConformance
         return Make(settings);
     }
 
+    /// <param name="items">Fewer where the gateway takes no more at once.</param>
     private protected SendRequest Request(int items, string? key = null)
     {
         var id = key ?? Guid.NewGuid().ToString("N");
+        var declared = Gateway().Declaration;
         return new SendRequest(
             id,
-            Purpose.Marketing,
-            new MessageContent("题目", "新客专享", ProviderTemplate, null, null),
+            declared.Purposes.Min(),
+            new MessageContent("题目", Text, ProviderTemplate, null, null),
             [
                 .. Enumerable
-                    .Range(0, items)
+                    .Range(0, Math.Min(items, declared.MaxBatch))
                     .Select(index => new SendItem($"{id}-{index}", Address(index), new Dictionary<string, string>())),
             ]
         );
     }
 
     private protected virtual string? ProviderTemplate => null;
+
+    private protected virtual string Text => "新客专享";
 }

@@ -196,6 +196,28 @@ public sealed class TemplateTests(LifecycleHost host) : IClassFixture<LifecycleH
     }
 
     [Fact]
+    public async Task What_the_gateway_of_the_purpose_would_refuse_is_refused_when_it_is_saved()
+    {
+        var settings = new Dictionary<string, string?>(GivenCampaign.Sms)
+        {
+            ["Channels:wechat:ServicingGateway"] = "wechat-template",
+        };
+        await using var api = await ApiHost.StartAsync(settings: settings);
+        var marketer = api.As(Role.Marketer);
+        var reminder = GivenCampaign.SmsTemplate with
+        {
+            Channel = Channel.WeChat,
+            Purpose = Purpose.Servicing,
+            Text = "thing1: {{first_name}}您好\ntime2: 明天",
+        };
+
+        await marketer.PutAsync($"/v1/templates/{_id}", reminder).RefusedAsync(422, "not-the-providers-form");
+        await marketer
+            .PutAsync($"/v1/templates/{_id}", reminder with { Text = "thing1: {{first_name}}您好\ntime2: 15:01" })
+            .ReadAsync<Template>();
+    }
+
+    [Fact]
     public async Task A_gateway_that_sends_its_providers_templates_needs_one_named() =>
         await PutAsync(_id, GivenCampaign.SmsTemplate with { ProviderTemplate = null })
             .RefusedAsync(422, "provider-template-missing");

@@ -14,7 +14,7 @@ public sealed class WholeWireTests
     [Fact]
     public async Task A_planned_run_is_woken_sent_through_three_providers_and_its_receipts_come_back()
     {
-        await using var given = await GivenRun.CreateAsync(customers: 60);
+        await using var given = await GivenRun.CreateAsync(customers: 70);
         var sms = await given.RunAsync(
             new RunSpec
             {
@@ -39,6 +39,16 @@ public sealed class WholeWireTests
                 Text = "hello",
             }
         );
+        var reminders = await given.RunAsync(
+            new RunSpec
+            {
+                Customers = Enumerable.Range(61, 10),
+                Channels = [Channel.WeChat],
+                Purpose = Purpose.Servicing,
+                Text = "thing1: {{name}}的信用卡\ntime2: 2026年9月1日 15:01",
+                ProviderTemplate = "TPL_1",
+            }
+        );
         var port = FreePort.Next();
         await using var simulator = await RunningSimulator.StartAsync(callbacks: new Uri($"http://127.0.0.1:{port}"));
         await simulator.ScriptAsync(
@@ -53,6 +63,12 @@ public sealed class WholeWireTests
                         RetrySeconds = Soon,
                     },
                     ["wechat"] = new() { DelaySeconds = 0, RetrySeconds = Soon },
+                    ["wechat-template"] = new()
+                    {
+                        DelaySeconds = 0,
+                        FailedAddresses = [GivenRun.Address(67, Channel.WeChat)],
+                        RetrySeconds = Soon,
+                    },
                     ["app"] = new() { DelaySeconds = 0 },
                 },
             }
@@ -63,13 +79,14 @@ public sealed class WholeWireTests
         await EndsAsync(given, sms, "delivered 19, failed 1");
         await EndsAsync(given, weChat, "accepted 20");
         await EndsAsync(given, app, "delivered 20");
+        await EndsAsync(given, reminders, "delivered 9, failed 1");
         await Eventually.BeAsync(
             () => given.AskAsync<int>("SELECT coalesce(sum(sent), 0)::int FROM request_receipt"),
             sent => sent == 20,
             "the mass send's counts have come"
         );
         var ledger = await simulator.LedgerAsync();
-        Assert.Equal(3, await given.AskAsync<int>("SELECT count(*)::int FROM run WHERE state = 'closed'"));
+        Assert.Equal(4, await given.AskAsync<int>("SELECT count(*)::int FROM run WHERE state = 'closed'"));
         Assert.Equal("accepted 20, attempted 20, delivered 19", await ReceiptTests.CountersAsync(given, sms));
         Assert.NotEmpty(ledger);
     }
@@ -101,6 +118,7 @@ public sealed class WholeWireTests
             settings[$"Channels:{channel}:SignName"] = "某银行";
         }
 
+        settings["Channels:wechat:ServicingGateway"] = "wechat-template";
         return settings;
     }
 }

@@ -39,9 +39,9 @@ public static class WeChatCallbacks
     public const int MaxBytes = 64 << 10;
 
     /// <summary>Those of whose sends the events tell.</summary>
-    public static readonly IReadOnlyList<string> Gateways = [WeChatMassGateway.Name];
+    public static readonly IReadOnlyList<string> Gateways = [WeChatMassGateway.Name, WeChatTemplateGateway.Name];
 
-    /// <summary>Name by which template and subscribe messages are known.</summary>
+    /// <summary>Whose account its gateways share, and the source of receipts of single messages.</summary>
     internal const string Provider = "wechat";
 
     /// <summary>Whether the signature is the provider's: SHA-1 of token, timestamp and nonce, sorted. It covers neither the

@@ -8,7 +8,13 @@ internal static class WeChatCodes
     /// <summary>The token is not, or no longer, valid.</summary>
     internal static bool TokenInvalid(string code) => code is "40001" or "40014" or "42001";
 
-    internal static SendResult Understand(SendRequest request, string code, string? messageId, DateTimeOffset now) =>
+    internal static SendResult Understand(
+        SendRequest request,
+        string code,
+        string? messageId,
+        string what,
+        DateTimeOffset now
+    ) =>
         code switch
         {
             // 45065: our own key again; it was accepted the first time.
@@ -17,7 +23,7 @@ internal static class WeChatCodes
             "45066" => new SendResult.Unanswered("the key was repeated too soon (45066)"),
             "45011" => new SendResult.Throttled(TimeSpan.FromMinutes(1)),
             "45009" => new SendResult.Throttled(UntilTomorrow(now)),
-            "48001" => new SendResult.ChannelStopped(code, "The WeChat account may not use mass sending."),
+            "48001" => new SendResult.ChannelStopped(code, $"The WeChat account may not use {what}."),
             "50002" => new SendResult.ChannelStopped(code, "The WeChat account is restricted."),
             _ when TokenInvalid(code) => new SendResult.ChannelStopped(
                 code,

@@ -1,4 +1,3 @@
-using System.Net;
 using Npgsql;
 
 namespace Campaigns.Channels.WeChat;
@@ -16,7 +15,15 @@ internal sealed class WeChatMassGateway(
     private const int ProviderBatch = 10_000;
     private const int FewestItems = 2;
 
-    private readonly WeChatToken _token = new(settings, http, dataSource, time);
+    private readonly WeChatCall _call = new(
+        settings,
+        http,
+        dataSource,
+        time,
+        "mass sending",
+        "/cgi-bin/message/mass/send",
+        "msg_id"
+    );
 
     public GatewayDeclaration Declaration { get; } =
         new()
@@ -34,30 +41,10 @@ internal sealed class WeChatMassGateway(
             MonthlyPerCustomer = 4,
         };
 
-    public async Task<SendResult> SendAsync(SendRequest request, CancellationToken cancellationToken)
-    {
-        if (Content(request) is not { } content)
-        {
-            return ProviderWords.All(request, SendState.Rejected, ProviderWords.TemplateError);
-        }
-
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        deadline.CancelAfter(settings.Timeout);
-        var (token, refusal) = await _token.GetAsync(refused: null, deadline.Token);
-        if (token is null)
-        {
-            return refusal!;
-        }
-
-        var (result, tokenInvalid) = await PostAsync(request, content, token, deadline.Token);
-        if (!tokenInvalid)
-        {
-            return result;
-        }
-
-        (token, refusal) = await _token.GetAsync(token, deadline.Token);
-        return token is null ? refusal! : (await PostAsync(request, content, token, deadline.Token)).Result;
-    }
+    public Task<SendResult> SendAsync(SendRequest request, CancellationToken cancellationToken) =>
+        Content(request) is { } content
+            ? _call.SendAsync(request, content, cancellationToken)
+            : Task.FromResult<SendResult>(ProviderWords.All(request, SendState.Rejected, ProviderWords.TemplateError));
 
     private static Dictionary<string, object>? Content(SendRequest request)
     {
@@ -82,45 +69,5 @@ internal sealed class WeChatMassGateway(
         body["msgtype"] = "text";
         body["text"] = new { content = request.Content.Link is { } link ? $"{text}\n{link}" : text };
         return body;
-    }
-
-    private async Task<(SendResult Result, bool TokenInvalid)> PostAsync(
-        SendRequest request,
-        Dictionary<string, object> body,
-        string token,
-        CancellationToken deadline
-    )
-    {
-        var path = $"/cgi-bin/message/mass/send?access_token={Uri.EscapeDataString(token)}";
-        using var message = new HttpRequestMessage(HttpMethod.Post, new Uri(settings.BaseUrl!, path))
-        {
-            Content = ProviderWords.JsonContent(body),
-        };
-        var answer = await http.SendAsync(message, deadline);
-        return answer switch
-        {
-            ProviderAnswer.NotSent => (ProviderWords.All(request, SendState.Retryable, "unreachable"), false),
-            ProviderAnswer.Silent silent => (new SendResult.Unanswered(silent.Reason), false),
-            ProviderAnswer.Reply reply => Understand(request, reply),
-            _ => throw new InvalidOperationException(),
-        };
-    }
-
-    private (SendResult, bool) Understand(SendRequest request, ProviderAnswer.Reply reply)
-    {
-        if (reply.Status == HttpStatusCode.TooManyRequests)
-        {
-            return (new SendResult.Throttled(reply.RetryAfter), false);
-        }
-
-        if (reply.Json() is not { } json || json.Text("errcode") is not { } errcode)
-        {
-            var unanswered = $"the answer, with status {(int)reply.Status}, is not the provider's";
-            return (new SendResult.Unanswered(unanswered), false);
-        }
-
-        var code = ProviderWords.Code(errcode);
-        var result = WeChatCodes.Understand(request, code, ProviderWords.Id(json.Text("msg_id")), time.GetUtcNow());
-        return (result, WeChatCodes.TokenInvalid(code));
     }
 }
