@@ -20,6 +20,7 @@ internal sealed partial class ChannelLine : IDisposable
     private readonly CircuitBreakerStateProvider _breaker = new();
     private readonly ResiliencePipeline<SendResult> _pipeline;
     private readonly ILogger _logger;
+    private long _brokenUntil;
 
     internal ChannelLine(
         Gateways gateways,
@@ -41,6 +42,11 @@ internal sealed partial class ChannelLine : IDisposable
                     SamplingDuration = TimeSpan.FromSeconds(10),
                     BreakDuration = BreakFor,
                     StateProvider = _breaker,
+                    OnOpened = opened =>
+                    {
+                        Volatile.Write(ref _brokenUntil, (time.GetUtcNow() + opened.BreakDuration).UtcTicks);
+                        return ValueTask.CompletedTask;
+                    },
                     ShouldHandle = static outcome => ValueTask.FromResult(IsFailure(outcome.Outcome.Result)),
                 }
             )
@@ -65,13 +71,21 @@ internal sealed partial class ChannelLine : IDisposable
         };
 
     /// <summary>How long nothing can be sent; null when something can.</summary>
-    internal TimeSpan? BrokenFor =>
-        _breaker.CircuitState is CircuitState.Open or CircuitState.Isolated ? BreakFor : null;
+    /// <remarks>The breaker becomes half-open by the next call, not by time: when the break is over, somebody has to call.
+    /// </remarks>
+    internal TimeSpan? BrokenFor
+    {
+        get
+        {
+            var left = TimeSpan.FromTicks(Volatile.Read(ref _brokenUntil) - _time.GetUtcNow().UtcTicks);
+            return _breaker.CircuitState is CircuitState.Open && left > TimeSpan.Zero ? left : null;
+        }
+    }
 
     internal bool IsBroken => BrokenFor is not null;
 
     /// <summary>After a break a single request tries whether the provider is back.</summary>
-    internal bool Probing => _breaker.CircuitState is CircuitState.HalfOpen;
+    internal bool Probing => _breaker.CircuitState is not CircuitState.Closed;
 
     /// <summary>Asks the provider for keys, at its rate.</summary>
     internal async Task<ReservedKeys> ReserveKeysAsync(IGateway gateway, int count, CancellationToken cancellationToken)
