@@ -29,6 +29,7 @@ internal sealed class Scene : IAsyncDisposable
     private readonly string _database;
     private readonly List<NodeProcess> _nodes = [];
     private readonly Dictionary<string, Person> _people = [];
+    private readonly List<IAsyncDisposable> _kept = [];
     private readonly int _port = NodeProcess.FreePort();
     private DateOnly _day;
     private int _started;
@@ -55,6 +56,9 @@ internal sealed class Scene : IAsyncDisposable
     public IReadOnlyList<NodeProcess> Nodes => _nodes;
     public List<CampaignSpec> Campaigns { get; } = [];
     public Journal Journal { get; } = new();
+
+    /// <summary>Changes how nodes that are started from now on reach the database.</summary>
+    public Action<NpgsqlConnectionStringBuilder> Connects { get; set; } = _ => { };
     public Person Marketer => As("marketer");
     public Person Approver => As("approver");
     public Person Operator => As("operator");
@@ -185,6 +189,14 @@ internal sealed class Scene : IAsyncDisposable
             seconds
         );
 
+    /// <summary>Keeps something until the scene is over and checked.</summary>
+    public T Keep<T>(T part)
+        where T : IAsyncDisposable
+    {
+        _kept.Add(part);
+        return part;
+    }
+
     public async Task<T> AskAsync<T>(string sql, object? parameters = null)
     {
         await using var connection = await Sql.OpenConnectionAsync();
@@ -219,6 +231,11 @@ internal sealed class Scene : IAsyncDisposable
             await node.DisposeAsync();
         }
 
+        foreach (var part in _kept)
+        {
+            await part.DisposeAsync();
+        }
+
         foreach (var person in _people.Values)
         {
             person.Dispose();
@@ -244,7 +261,9 @@ internal sealed class Scene : IAsyncDisposable
     )
     {
         var name = $"campaigns-{role}-{Interlocked.Increment(ref _started)}";
-        var settings = _world.Settings(_database, name, role, Provider.Address);
+        var connection = Server.Connection(_database, name);
+        Connects(connection);
+        var settings = _world.Settings(connection, name, role, Provider.Address);
         foreach (var (key, value) in own ?? new Dictionary<string, string>())
         {
             settings[key] = value;

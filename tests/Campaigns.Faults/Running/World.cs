@@ -53,11 +53,16 @@ internal sealed class World : IAsyncDisposable
 
     /// <summary>Configuration of a node.</summary>
     /// <param name="provider">Null where nothing is sent.</param>
-    public Dictionary<string, string> Settings(string database, string node, string role, Uri? provider)
+    public Dictionary<string, string> Settings(
+        NpgsqlConnectionStringBuilder database,
+        string node,
+        string role,
+        Uri? provider
+    )
     {
         var settings = new Dictionary<string, string>
         {
-            ["ConnectionStrings:Campaigns"] = Server.Connection(database, node).ConnectionString,
+            ["ConnectionStrings:Campaigns"] = database.ConnectionString,
             ["Role"] = role,
             ["Engine"] = Engine,
             ["AdminKeyFile"] = Path.Combine(Folder, "admin.key"),
@@ -129,7 +134,7 @@ internal sealed class World : IAsyncDisposable
             "bank",
             NodeProcess.FreePort(),
             [Scene.Program],
-            Settings(Template, "campaigns-bank", "all", provider: null)
+            Settings(Server.Connection(Template, "campaigns-bank"), "campaigns-bank", "all", provider: null)
         );
 
     private async Task CustomersAsync(Person marketer, Person backend, NpgsqlDataSource sql)
