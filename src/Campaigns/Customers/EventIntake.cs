@@ -33,6 +33,7 @@ public sealed partial class EventIntake(NpgsqlDataSource dataSource)
             return CustomerRegister.BatchSize(entries.Count);
         }
 
+        await LearnNamesAsync(entries, cancellationToken);
         return await Contended.RunAsync(
             dataSource,
             async connection =>
@@ -59,10 +60,19 @@ public sealed partial class EventIntake(NpgsqlDataSource dataSource)
         );
     }
 
+    // Before the transaction: whoever holds a connection must not wait for another, or as many callers as there are
+    // connections would wait for each other.
+    private async Task LearnNamesAsync(IReadOnlyList<EventEntry> entries, CancellationToken cancellationToken)
+    {
+        var named = entries.Where(entry => !Faults(entry).Any()).ToList();
+        await _types.OfAsync(named.Select(entry => entry.Name), cancellationToken);
+        await _sources.OfAsync(named.Select(entry => entry.Source), cancellationToken);
+    }
+
     /// <summary>Stores events in the caller's transaction: each for itself, those that are known already not again, an
     /// unknown customer's under a stub. The transaction may fail with 23505 or 40P01 and be repeated.</summary>
     /// <param name="now">Business time.</param>
-    public async Task<EventBatch> StoreAsync(
+    private async Task<EventBatch> StoreAsync(
         NpgsqlConnection connection,
         IReadOnlyList<EventEntry> entries,
         DateTimeOffset now,
@@ -73,8 +83,8 @@ public sealed partial class EventIntake(NpgsqlDataSource dataSource)
         await connection.ExecuteAsync("LOCK TABLE event IN ROW EXCLUSIVE MODE");
         var items = entries.Select((entry, index) => Check(entry, index, now)).ToArray();
         var good = Enumerable.Range(0, entries.Count).Where(index => items[index].Error is null).ToList();
-        var types = await _types.OfAsync(good.Select(index => entries[index].Name), cancellationToken);
-        var sources = await _sources.OfAsync(good.Select(index => entries[index].Source), cancellationToken);
+        var types = _types.Known(good.Select(index => entries[index].Name));
+        var sources = _sources.Known(good.Select(index => entries[index].Source));
         var customers = await Stubs.FindOrCreateAsync(
             connection,
             good.Select(index => entries[index].CustomerId),

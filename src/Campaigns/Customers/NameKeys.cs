@@ -31,8 +31,12 @@ internal sealed class NameKeys(NpgsqlDataSource dataSource, string table, string
             await LearnAsync(unknown, cancellationToken);
         }
 
-        return asked.Where(_known.ContainsKey).ToDictionary(name => name, name => _known[name]);
+        return Known(asked);
     }
+
+    /// <summary>Keys by name, of the names that have been asked for before.</summary>
+    public IReadOnlyDictionary<string, short> Known(IEnumerable<string> names) =>
+        names.Where(_known.ContainsKey).Distinct().ToDictionary(name => name, name => _known[name]);
 
     // On a connection of its own: a name that a transaction rolled back must not stay in memory.
     private async Task LearnAsync(string[] names, CancellationToken cancellationToken)

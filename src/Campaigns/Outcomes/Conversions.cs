@@ -97,14 +97,19 @@ public static class Conversions
     {
         var rows = await connection.QueryAsync<(int RunKey, string Goal)>(
             new CommandDefinition(
-                """
+                $$"""
                 SELECT run_key, (plan -> 'goal')::text
-                FROM run
+                FROM run r
                 WHERE planned_at IS NOT NULL AND plan #>> '{goal,event}' = ANY (@names) AND as_of <= @latest
+                    AND EXISTS (
+                        SELECT FROM wave w
+                        WHERE w.run_key = r.run_key AND {{Start}} + (r.plan #>> '{goal,window}')::interval > @earliest
+                    )
                 """,
                 new
                 {
                     names = stored.Select(row => row.Entry.Name).Distinct().ToArray(),
+                    earliest = stored.Min(row => row.Entry.OccurredAt),
                     latest = stored.Max(row => row.Entry.OccurredAt),
                 },
                 cancellationToken: cancellationToken

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Campaigns.Customers;
 using Dapper;
+using Npgsql;
 
 namespace Campaigns.Tests.Customers;
 
@@ -154,6 +155,24 @@ public sealed class EventTests
         await using var connection = await bank.DataSource.OpenConnectionAsync();
         Assert.Equal(97, await connection.ExecuteScalarAsync<int>("SELECT count(*)::int FROM customer"));
         Assert.Equal(97, await connection.ExecuteScalarAsync<int>("SELECT count(*)::int FROM contact"));
+    }
+
+    [Fact]
+    public async Task First_events_of_many_kinds_at_once_need_no_more_connections_than_there_are()
+    {
+        await using var bank = await TestBank.OpenAsync();
+        var settings = new NpgsqlConnectionStringBuilder(bank.ConnectionString) { MaxPoolSize = 2, Timeout = 20 };
+        await using var few = NpgsqlDataSource.Create(settings.ConnectionString);
+        var intake = new EventIntake(few);
+
+        var batches = await Task.WhenAll(
+            Enumerable
+                .Range(0, 8)
+                .Select(n => Payment($"c-{n}", $"p-{n}") with { Name = $"kind-{n}" })
+                .Select(entry => Task.Run(() => intake.RecordAsync(TestBank.Backend, [entry], null, default)))
+        );
+
+        Assert.All(batches, batch => Assert.Single(batch.Value.Stored));
     }
 
     private static EventEntry Payment(string customer, string id) =>

@@ -27,6 +27,7 @@ internal sealed class TestBank : IAsyncDisposable
         new(new Dictionary<short, byte[]> { [1] = new byte[32] }, [.. Enumerable.Repeat((byte)7, 32)]);
 
     public NpgsqlDataSource DataSource => _database.DataSource;
+    public string ConnectionString => _database.ConnectionString;
     public Fields Fields { get; }
     public CustomerRegister Customers { get; }
     public Consents Consents { get; }
