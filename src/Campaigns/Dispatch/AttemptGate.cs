@@ -49,7 +49,7 @@ internal sealed class AttemptGate(
         }
 
         candidates.RemoveAll(touch => withheld.ContainsKey(touch.CustomerKey));
-        var dates = await localDays.AtAsync(fence.Now, fence.Zones, cancellationToken);
+        var dates = await localDays.AtAsync(connection, fence.Now, fence.Zones);
         var admitted = await admission.OfAsync(connection, wave, gateway, candidates, dates, cancellationToken);
         foreach (var (key, reason) in admitted.Refused)
         {
@@ -87,7 +87,7 @@ internal sealed class AttemptGate(
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var fence = await FenceAsync(connection, chunk, wave, gateway, [], requests: 0, cancellationToken);
-        var dates = await localDays.AtAsync(fence.Now, fence.Zones, cancellationToken);
+        var dates = await localDays.AtAsync(connection, fence.Now, fence.Zones);
         if (fence.Halt != Halt.None)
         {
             return (fence.Halt, dates);

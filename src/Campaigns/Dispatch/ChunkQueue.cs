@@ -24,11 +24,11 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
         var claimed = await connection.QueryPreparedAsync<Chunk>(
             $"""
             UPDATE chunk c
-            SET token = {NewToken}, leased_by = @Node, leased_until = clock_timestamp() + @Lease
+            SET token = {NewToken}, leased_by = @node, leased_until = clock_timestamp() + @lease
             FROM (
                 SELECT q.chunk, (SELECT clock_timestamp() + clock_offset FROM business_clock) AS now
                 FROM chunk q
-                WHERE q.run_key = @runKey AND q.wave = @wave AND q.state = 0
+                WHERE q.run_key = @run AND q.wave = @wave AND q.state = 0
                   AND q.due_at <= (SELECT clock_timestamp() + clock_offset FROM business_clock)
                   AND (q.leased_until IS NULL OR q.leased_until < clock_timestamp())
                   AND EXISTS (
@@ -37,7 +37,7 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
                       JOIN run r ON r.run_key = w.run_key
                       JOIN campaign p ON p.campaign_key = r.campaign_key
                       CROSS JOIN business_clock b
-                      WHERE w.run_key = @runKey AND w.wave = @wave
+                      WHERE w.run_key = @run AND w.wave = @wave
                         AND r.state = 'planned' AND p.state = 'running'
                         AND clock_timestamp() + b.clock_offset >= w.opens_at
                         AND clock_timestamp() + b.clock_offset < w.closes_at
@@ -47,7 +47,7 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
                 LIMIT 1
                 FOR UPDATE OF q SKIP LOCKED
             ) next
-            WHERE c.run_key = @runKey AND c.chunk = next.chunk AND {NotWaitedFor}
+            WHERE c.run_key = @run AND c.chunk = next.chunk AND {NotWaitedFor}
             RETURNING c.run_key, c.chunk AS number, c.wave, c.step, c.channel, c.variant, c.low_key, c.high_key,
                       c.members, c.try, c.fresh, c.token, c.requests, next.now AS claimed_at,
                       coalesce(c.planned_wave, c.wave) AS planned_wave,
@@ -57,11 +57,11 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
                       ) AS planned_channel
             """,
             cancellationToken,
-            ("runKey", runKey),
+            ("run", runKey),
             ("wave", wave),
             ("gateway", gateway),
-            ("Node", options.Node),
-            ("Lease", options.Lease)
+            ("node", options.Node),
+            ("lease", options.Lease)
         );
         return claimed.FirstOrDefault();
     }

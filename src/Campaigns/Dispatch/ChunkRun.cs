@@ -88,8 +88,7 @@ internal sealed partial class ChunkRun(
 
             if (answers.Count > 0)
             {
-                var dates = await tools.LocalDays.AtAsync(await tools.NowAsync(), zones: null, CancellationToken.None);
-                await tools.Outcomes.RecordAsync(chunk, wave, gateway.Declaration, answers, dates);
+                await tools.Outcomes.RecordAsync(chunk, wave, gateway.Declaration, answers, await tools.DayAsync());
             }
         }
         catch (Exception failure) when (Transient.Is(failure))
@@ -202,8 +201,7 @@ internal sealed partial class ChunkRun(
             earlier.CustomerKeys,
             CancellationToken.None
         );
-        var dates = await tools.LocalDays.AtAsync(earlier.AttemptedAt, zones: null, CancellationToken.None);
-        return new Attempt(earlier.Request, earlier.RequestKey, touches, dates);
+        return new Attempt(earlier.Request, earlier.RequestKey, touches, await tools.DayAsync(earlier.AttemptedAt));
     }
 
     /// <summary>Twice as late each time.</summary>
@@ -327,5 +325,12 @@ internal sealed record ChunkTools(
     {
         await using var connection = await DataSource.OpenConnectionAsync(CancellationToken.None);
         return await BusinessClock.NowAsync(connection);
+    }
+
+    /// <summary>What day it is everywhere at an instant of business time; null for now.</summary>
+    internal async Task<ContactDay> DayAsync(DateTimeOffset? at = null)
+    {
+        await using var connection = await DataSource.OpenConnectionAsync(CancellationToken.None);
+        return await LocalDays.AtAsync(connection, at ?? await BusinessClock.NowAsync(connection), zones: null);
     }
 }

@@ -6,7 +6,7 @@ using Npgsql;
 namespace Campaigns.Dispatch;
 
 /// <summary>The local date of each customer's zone, as contacts are counted in.</summary>
-internal sealed class LocalDays(NpgsqlDataSource dataSource)
+internal sealed class LocalDays
 {
     /// <summary>Zone 1 is the bank's, and a customer's where it is unknown.</summary>
     private const int Bank = 1;
@@ -16,11 +16,11 @@ internal sealed class LocalDays(NpgsqlDataSource dataSource)
 
     /// <summary>Days since 2000-01-01 by zone.</summary>
     /// <param name="zones">The highest number of a zone; null where it was not read.</param>
-    internal async Task<ContactDay> AtAsync(DateTimeOffset now, short? zones, CancellationToken cancellationToken)
+    internal async Task<ContactDay> AtAsync(NpgsqlConnection connection, DateTimeOffset now, short? zones)
     {
         if (zones is null || zones >= _zones.Length)
         {
-            _zones = await ReadAsync(cancellationToken);
+            _zones = await ReadAsync(connection);
         }
 
         var instant = Instant.FromDateTimeOffset(now);
@@ -35,9 +35,8 @@ internal sealed class LocalDays(NpgsqlDataSource dataSource)
         return new ContactDay(now, days, (12 * bank.Year) + bank.Month);
     }
 
-    private async Task<DateTimeZone[]> ReadAsync(CancellationToken cancellationToken)
+    private static async Task<DateTimeZone[]> ReadAsync(NpgsqlConnection connection)
     {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         var rows = (
             await connection.QueryAsync<(short Zone, string Name)>("SELECT zone, name FROM time_zone")
         ).ToList();

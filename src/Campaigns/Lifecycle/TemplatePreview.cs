@@ -60,6 +60,8 @@ public sealed class TemplatePreviews(NpgsqlDataSource dataSource, CustomerRegist
         CancellationToken cancellationToken
     )
     {
+        // Before the transaction: whoever holds a connection must not wait for another.
+        var found = await customers.GetAsync(request.CustomerId, cancellationToken);
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         if (await Templates.FindAsync(connection, templateId, request.Version) is not { } template)
@@ -67,7 +69,7 @@ public sealed class TemplatePreviews(NpgsqlDataSource dataSource, CustomerRegist
             return Error.NotFound("template", templateId);
         }
 
-        if (!(await customers.GetAsync(request.CustomerId, cancellationToken)).TryGet(out var customer, out var error))
+        if (!found.TryGet(out var customer, out var error))
         {
             return error;
         }
