@@ -1,18 +1,17 @@
+using Campaigns.Jobs;
 using Dapper;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace Campaigns.Audit;
 
 /// <summary>Gives audit entries their place in the chain, twice a second. Every node tries; one at a time does.</summary>
-internal sealed partial class AuditChain(NpgsqlDataSource dataSource, TimeProvider time, ILogger<AuditChain> logger)
-    : BackgroundService
+internal sealed class AuditChain(NpgsqlDataSource dataSource, TimeProvider time, ILogger<AuditChain> logger)
+    : Periodic(TimeSpan.FromMilliseconds(500), time, logger)
 {
     private const long LockKey = 0x43414D50_41554449; // "CAMPAUDI"
     private const int AtOnce = 1_000;
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Appends what waits, at most 1,000 entries.</summary>
     /// <returns>How many were appended; 0 also while another node appends.</returns>
@@ -56,20 +55,9 @@ internal sealed partial class AuditChain(NpgsqlDataSource dataSource, TimeProvid
         return rows.Count;
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task PassAsync(CancellationToken cancellationToken)
     {
-        using var timer = new PeriodicTimer(Pause, time);
-        do
-        {
-            try
-            {
-                while (await AppendAsync(stoppingToken) == AtOnce) { }
-            }
-            catch (NpgsqlException exception)
-            {
-                Log.NotAppended(logger, exception);
-            }
-        } while (await timer.WaitForNextTickAsync(stoppingToken));
+        while (await AppendAsync(cancellationToken) == AtOnce) { }
     }
 
     private static async Task<IReadOnlyList<AuditRow>> TakeAsync(NpgsqlConnection connection) =>
@@ -87,12 +75,6 @@ internal sealed partial class AuditChain(NpgsqlDataSource dataSource, TimeProvid
                 new { AtOnce }
             ),
         ];
-
-    private static partial class Log
-    {
-        [LoggerMessage(Level = LogLevel.Warning, Message = "Audit entries wait for their place in the chain.")]
-        public static partial void NotAppended(ILogger logger, Exception exception);
-    }
 }
 
 /// <summary>The door to the audit log.</summary>

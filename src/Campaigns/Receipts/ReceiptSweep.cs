@@ -1,7 +1,7 @@
 using Campaigns.Database;
 using Campaigns.Dispatch;
+using Campaigns.Jobs;
 using Dapper;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -9,14 +9,14 @@ namespace Campaigns.Receipts;
 
 /// <summary>Every few seconds, on one worker at a time: joins parked receipts to what has appeared since, and asks those
 /// providers that have to be asked.</summary>
-internal sealed partial class ReceiptSweep(
+internal sealed class ReceiptSweep(
     NpgsqlDataSource dataSource,
     ParkedReceipts parked,
     PushReceipts push,
     DispatchOptions options,
     TimeProvider time,
     ILogger<ReceiptSweep> logger
-) : BackgroundService
+) : Periodic(options.SweepEvery, time, logger)
 {
     private const int LockClass = 0x52535750; // "RSWP"
 
@@ -37,25 +37,5 @@ internal sealed partial class ReceiptSweep(
         }
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        using var timer = new PeriodicTimer(options.SweepEvery, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
-        {
-            try
-            {
-                await RunAsync(stoppingToken);
-            }
-            catch (Exception failure) when (!stoppingToken.IsCancellationRequested)
-            {
-                Log.SweepFailed(logger, failure);
-            }
-        }
-    }
-
-    private static partial class Log
-    {
-        [LoggerMessage(LogLevel.Warning, "Receipts could not be swept; the next pass tries again")]
-        internal static partial void SweepFailed(ILogger logger, Exception failure);
-    }
+    protected override Task PassAsync(CancellationToken cancellationToken) => RunAsync(cancellationToken);
 }
