@@ -23,6 +23,8 @@ internal sealed class AttemptGate(
     /// <param name="touches">In the order of keys; at most what fits in as many requests as there are keys.</param>
     /// <param name="keys">Keys of the provider's, one a request; null where they are ours.</param>
     /// <param name="requests">Most requests.</param>
+    /// <param name="answers">To the chunk's earlier requests, from which nothing follows: recorded in the same transaction,
+    /// whatever may not go any more, unless the lease is lost.</param>
     internal async Task<Round> AttemptAsync(
         Chunk chunk,
         WaveContext wave,
@@ -30,6 +32,7 @@ internal sealed class AttemptGate(
         List<Touch> touches,
         IReadOnlyList<string>? keys,
         int requests,
+        IReadOnlyList<Answer> answers,
         CancellationToken cancellationToken
     )
     {
@@ -40,6 +43,11 @@ internal sealed class AttemptGate(
         var fence = await FenceAsync(connection, chunk, wave, gateway, candidates, requests, cancellationToken);
         if (fence.Halt != Halt.None)
         {
+            if (fence.Halt != Halt.Lost && answers.Count > 0)
+            {
+                await AppendAndCommitAsync(connection, chunk, gateway, fence, [], [], answers, cancellationToken);
+            }
+
             return Round.Halted(fence.Halt);
         }
 
@@ -69,7 +77,7 @@ internal sealed class AttemptGate(
         }
 
         var attempts = Split(chunk, gateway, passed, keys, fence.FirstRequest, dates, previous);
-        await AppendAndCommitAsync(connection, chunk, gateway, fence, attempts, withheld, cancellationToken);
+        await AppendAndCommitAsync(connection, chunk, gateway, fence, attempts, withheld, answers, cancellationToken);
         return new Round(Halt.None, attempts);
     }
 
@@ -192,7 +200,7 @@ internal sealed class AttemptGate(
         var (now, zones) = (reader.GetFieldValue<DateTimeOffset>(5), reader.GetInt16(8));
         if (halt != Halt.None)
         {
-            return Fence.Halted(halt);
+            return new Fence(halt, first, now, zones, []);
         }
 
         var converted = new List<long>();
@@ -337,10 +345,13 @@ internal sealed class AttemptGate(
         Fence fence,
         List<Attempt> attempts,
         Dictionary<long, Withheld> withheld,
+        IReadOnlyList<Answer> answers,
         CancellationToken cancellationToken
     )
     {
         await using var batch = new NpgsqlBatch(connection);
+        var counts = new OutcomeCounts(chunk, [], fence.Now);
+        OutcomeLog.Append(batch, chunk, answers, counts, fence.Now);
         for (var i = 0; i < Math.Max(1, attempts.Count); i++)
         {
             var attempt = i < attempts.Count ? attempts[i] : null;
@@ -360,7 +371,7 @@ internal sealed class AttemptGate(
             }
         }
 
-        var deltas = new Deltas(chunk);
+        var deltas = counts.Deltas;
         var attempted = attempts.Sum(attempt => attempt.Touches.Count);
         deltas.Add("attempts", attempted, fence.Now);
         if (chunk.Fresh)

@@ -98,11 +98,14 @@ internal sealed partial class ChannelLine : IDisposable
     /// committed.</summary>
     internal int RequestsOfARound => Probing ? 1 : (int)Math.Clamp(RatePerSecond, 1, Concurrency);
 
+    /// <summary>Whether a slot is better waited for before the attempts are committed.</summary>
+    internal bool IsSlow => RatePerSecond < SlowRate;
+
     /// <summary>A slot for a channel so slow that it is better waited for before the attempts are committed; null where it
     /// is not.</summary>
     internal async Task<long?> SlotAheadAsync(CancellationToken cancellationToken)
     {
-        if (RatePerSecond >= SlowRate)
+        if (!IsSlow)
         {
             return null;
         }

@@ -21,8 +21,8 @@ internal sealed partial class ChunkRun(
 {
     private static readonly TimeSpan RepeatAtLeast = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan RepeatAtMost = TimeSpan.FromMinutes(1);
-    private static readonly TimeSpan RecordAgain = TimeSpan.FromMilliseconds(200);
     private readonly Message _message = template.For(gateway.Declaration);
+    private readonly Wire _wire = new(tools, chunk, wave, gateway.Declaration, lease);
 
     /// <summary>The last request that was handed to the gateway, or left by an earlier lease.</summary>
     private int _lastRequest = chunk.Requests;
@@ -43,31 +43,64 @@ internal sealed partial class ChunkRun(
             touches.RemoveAll(touch => earlier.Handled.Contains(touch.CustomerKey));
         }
 
-        var unanswered = settled.Unanswered;
-        for (var from = 0; from < touches.Count; )
+        try
         {
-            if (stopping.IsCancellationRequested)
-            {
-                return new Pass(Halt.Node);
-            }
+            var pass = await SendAllAsync(touches, settled);
+            return pass is { Halt: Halt.None, Unanswered: true }
+                ? new Pass(Halt.Unanswered, settled.Wait ?? RepeatAtLeast)
+                : pass;
+        }
+        catch
+        {
+            await _wire.DrainAsync();
+            throw;
+        }
+    }
 
-            if (line.BrokenFor is { } broken)
+    /// <summary>Keeps the wire full: what has come back is recorded with the attempts that take its place.</summary>
+    private async Task<Pass> SendAllAsync(List<Touch> touches, Pass pass)
+    {
+        for (var next = 0; ; )
+        {
+            _wire.TakeBack();
+            pass = MayGoOn(pass);
+            var size = pass.Halt == Halt.None ? Math.Min(touches.Count - next, Room()) : 0;
+            if (size > 0 && (!_wire.HasReplies || AttemptsAtOnce && _wire.NothingFollows))
             {
-                return new Pass(Halt.Channel, broken);
+                pass = await RoundAsync(touches.GetRange(next, size), pass);
+                next += size;
             }
-
-            var size = Math.Min(touches.Count - from, RoundSize());
-            var pass = await RoundAsync(touches.GetRange(from, size));
-            unanswered |= pass.Unanswered;
-            if (pass.Halt != Halt.None)
+            else if (_wire.HasReplies)
+            {
+                pass = pass.Then(await _wire.RecordAsync());
+            }
+            else if (_wire.IsEmpty)
             {
                 return pass;
             }
-
-            from += size;
+            else
+            {
+                await _wire.SomeAsync();
+            }
         }
+    }
 
-        return unanswered ? new Pass(Halt.Unanswered, settled.Wait ?? RepeatAtLeast) : new Pass(Halt.None);
+    /// <summary>Nothing is waited for before an attempt, so that what has come back may be recorded with it.</summary>
+    private bool AttemptsAtOnce => chunk.Fresh && !gateway.ReservesKeys && !line.IsSlow;
+
+    private Pass MayGoOn(Pass pass) =>
+        pass.Halt != Halt.None ? pass
+        : stopping.IsCancellationRequested ? pass with { Halt = Halt.Node }
+        : line.BrokenFor is { } broken ? pass with { Halt = Halt.Channel, Wait = broken }
+        : pass;
+
+    /// <summary>Touches for which there is room on the wire; none until half of it is free, for a transaction costs as much
+    /// for one request as for all.</summary>
+    private int Room()
+    {
+        var most = line.RequestsOfARound;
+        var free = most - _wire.Requests;
+        return free * 2 < most ? 0 : (int)Math.Min(int.MaxValue, free * (long)gateway.Declaration.MaxBatch);
     }
 
     /// <summary>After a failure of the database: attempts of this lease that were committed although nobody said so, and
@@ -88,7 +121,7 @@ internal sealed partial class ChunkRun(
 
             if (answers.Count > 0)
             {
-                await tools.Outcomes.RecordAsync(chunk, wave, gateway.Declaration, answers, await tools.DayAsync());
+                await tools.Outcomes.RecordAsync(chunk, wave, gateway.Declaration, answers, await tools.NowAsync());
             }
         }
         catch (Exception failure) when (Transient.Is(failure))
@@ -97,21 +130,13 @@ internal sealed partial class ChunkRun(
         }
     }
 
-    private int RoundSize() => (int)Math.Min(int.MaxValue, (long)line.RequestsOfARound * gateway.Declaration.MaxBatch);
-
-    private async Task<Pass> RoundAsync(List<Touch> touches)
+    private async Task<Pass> RoundAsync(List<Touch> touches, Pass pass)
     {
         var requests = (touches.Count + gateway.Declaration.MaxBatch - 1) / gateway.Declaration.MaxBatch;
-        IReadOnlyList<string>? keys = null;
-        if (gateway.ReservesKeys)
+        var reserved = gateway.ReservesKeys ? await line.ReserveKeysAsync(gateway, requests, stopping) : null;
+        if (reserved is { Keys: var keys } && keys.Count < requests)
         {
-            var reserved = await line.ReserveKeysAsync(gateway, requests, stopping);
-            if (reserved.Keys.Count < requests)
-            {
-                return new Pass(Halt.Channel, await RefusedAsync(reserved.Refusal));
-            }
-
-            keys = reserved.Keys;
+            return pass with { Halt = Halt.Channel, Wait = await RefusedAsync(reserved.Refusal) };
         }
 
         var slot = await line.SlotAheadAsync(stopping);
@@ -120,21 +145,30 @@ internal sealed partial class ChunkRun(
             wave,
             gateway.Declaration,
             touches,
-            keys,
+            reserved?.Keys,
             requests,
+            _wire.Answers,
             CancellationToken.None
         );
-        if (round.Halt != Halt.None || round.Attempts.Count == 0)
+        if (round.Halt == Halt.Lost)
         {
-            return new Pass(round.Halt);
+            return pass with { Halt = Halt.Lost };
+        }
+
+        _wire.Recorded();
+        if (round.Halt != Halt.None)
+        {
+            return pass with { Halt = round.Halt };
         }
 
         lease.Renewed();
-        _lastRequest = round.Attempts[^1].Request;
-        return await RecordAsync(
-            [.. round.Attempts.Select(attempt => SendAsync(attempt, slot))],
-            round.Attempts[0].Day
-        );
+        if (round.Attempts.Count > 0)
+        {
+            _lastRequest = round.Attempts[^1].Request;
+            _wire.Add(round.Attempts.Select(attempt => SendAsync(attempt, slot)), round.Attempts[0].Day.Now);
+        }
+
+        return pass;
     }
 
     /// <summary>Repeats requests that an earlier lease left without an answer, where the gateway is the one that knows their
@@ -154,7 +188,8 @@ internal sealed partial class ChunkRun(
             var send = repeated is null
                 ? Task.FromResult<(Attempt, Reply)>((attempt.AsUnknown(now), new Reply.Forgotten()))
                 : SendAsync(repeated, slot: null);
-            var pass = await RecordAsync([send], now);
+            _wire.Add([send], now.Now);
+            var pass = await _wire.DrainAsync();
             if (pass.Halt != Halt.None)
             {
                 return pass;
@@ -226,67 +261,6 @@ internal sealed partial class ChunkRun(
         return (attempt, await line.SendAsync(gateway, request, slot, () => lease.IsHeld, drained));
     }
 
-    /// <summary>Records answers as they come, those that have come together in one transaction.</summary>
-    private async Task<Pass> RecordAsync(List<Task<(Attempt Attempt, Reply Reply)>> sends, ContactDay dates)
-    {
-        var began = tools.Time.GetTimestamp();
-        var pass = new Pass(Halt.None);
-        while (sends.Count > 0)
-        {
-            await Task.WhenAny(sends);
-            // Asked once: another may complete while we look.
-            var completed = sends.FindAll(send => send.IsCompleted);
-            sends.RemoveAll(completed.Contains);
-            var ready = completed.ConvertAll(send => send.Result);
-            var now = dates with { Now = dates.Now + tools.Time.GetElapsedTime(began) };
-            if (!await RecordAsync(ready, now))
-            {
-                pass = pass with { Halt = Halt.Lost };
-                continue;
-            }
-
-            lease.Renewed();
-            pass = ready.Aggregate(pass, (sofar, one) => Add(sofar, one.Reply));
-        }
-
-        return pass;
-    }
-
-    /// <summary>What was answered is known here alone: the database may fail for as long as the lease lasts.</summary>
-    private async Task<bool> RecordAsync(List<(Attempt, Reply)> ready, ContactDay now)
-    {
-        while (true)
-        {
-            try
-            {
-                return await tools.Outcomes.RecordAsync(chunk, wave, gateway.Declaration, ready, now);
-            }
-            catch (PostgresException failure)
-                when (failure is { SqlState: PostgresErrorCodes.UniqueViolation, TableName: "outcome" })
-            {
-                return true; // committed before, and the word of it was lost
-            }
-            catch (Exception failure) when (Transient.Is(failure) && lease.IsHeld)
-            {
-                await Task.Delay(RecordAgain, tools.Time, CancellationToken.None);
-            }
-        }
-    }
-
-    private Pass Add(Pass pass, Reply reply) =>
-        reply switch
-        {
-            _ when pass.Halt == Halt.Lost => pass,
-            Reply.Abandoned => pass with { Halt = Halt.Lost },
-            Reply.NotSent notSent => pass with { Halt = Halt.Channel, Wait = notSent.Wait },
-            Reply.Of { Result: SendResult.Throttled or SendResult.ChannelStopped } => pass with { Halt = Halt.Channel },
-            Reply.Of { Result: SendResult.Unanswered } => pass with
-            {
-                Unanswered = pass.Unanswered || gateway.Declaration.Dedupe == Dedupe.Key,
-            },
-            _ => pass,
-        };
-
     private async Task<TimeSpan?> RefusedAsync(SendResult? refusal)
     {
         if (refusal is not null)
@@ -307,7 +281,18 @@ internal sealed partial class ChunkRun(
 /// <summary>How far a chunk, or a round of it, got.</summary>
 /// <param name="Wait">Not before this much time has passed.</param>
 /// <param name="Unanswered">Whether a request is to be repeated.</param>
-internal sealed record Pass(Halt Halt, TimeSpan? Wait = null, bool Unanswered = false);
+internal sealed record Pass(Halt Halt, TimeSpan? Wait = null, bool Unanswered = false)
+{
+    /// <summary>With what came of requests meanwhile. Nothing follows a lost lease.</summary>
+    internal Pass Then(Pass next) =>
+        Halt == Halt.Lost
+            ? this
+            : new Pass(
+                next.Halt == Halt.None ? Halt : next.Halt,
+                next.Halt == Halt.None ? Wait : next.Wait,
+                Unanswered || next.Unanswered
+            );
+}
 
 /// <summary>What working a chunk takes.</summary>
 internal sealed record ChunkTools(

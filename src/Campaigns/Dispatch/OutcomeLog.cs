@@ -5,22 +5,6 @@ using Npgsql;
 
 namespace Campaigns.Dispatch;
 
-/// <summary>What became of a request that was attempted.</summary>
-internal abstract record Reply
-{
-    /// <summary>The gateway's word.</summary>
-    internal sealed record Of(SendResult Result) : Reply;
-
-    /// <summary>We did not send it, and it may be sent after a while.</summary>
-    internal sealed record NotSent(TimeSpan Wait) : Reply;
-
-    /// <summary>It was sent by an earlier lease, may not be sent again, and nobody is left who would know.</summary>
-    internal sealed record Forgotten : Reply;
-
-    /// <summary>We may not touch it any more: the lease ran out before it was sent.</summary>
-    internal sealed record Abandoned : Reply;
-}
-
 /// <summary>Appends outcomes and does what follows from them, in one transaction that is fenced by the lease.</summary>
 internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions options, Fallback fallback)
 {
@@ -36,31 +20,20 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
         Chunk chunk,
         WaveContext wave,
         GatewayDeclaration gateway,
-        IReadOnlyList<(Attempt Attempt, Reply Reply)> answers,
-        ContactDay now
+        IReadOnlyList<(Attempt Attempt, Reply Reply)> replies,
+        DateTimeOffset now
     )
     {
         await using var connection = await dataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
-        var customers = answers.SelectMany(answer => answer.Attempt.Touches).Select(touch => touch.CustomerKey);
+        var customers = replies.SelectMany(reply => reply.Attempt.Touches).Select(touch => touch.CustomerKey);
         var delivered = await Deltas.DeliveredAsync(connection, chunk, customers);
-        var counts = new OutcomeCounts(chunk, delivered, now.Now);
+        var counts = new OutcomeCounts(chunk, delivered, now);
+        var answers = AnswersOf(replies, gateway);
         await using var batch = new NpgsqlBatch(connection);
         batch.BatchCommands.Add(Hold(chunk));
-        var sorted = new List<Sorted>();
-        foreach (var (attempt, reply) in answers.OrderBy(answer => answer.Attempt.Request))
-        {
-            if (Sort(attempt, reply, gateway) is { } one)
-            {
-                sorted.Add(one);
-                batch.BatchCommands.Add(OutcomeRow.Insert(chunk, attempt.Request, answer: 1, one.Items, now.Now));
-                counts.Accepted(one.Accepted);
-                counts.Delivered(one.Delivered);
-                counts.Unknown(one.Unknown);
-            }
-        }
-
-        if (sorted.All(one => one.NothingFollows))
+        Append(batch, chunk, answers, counts, now);
+        if (answers.TrueForAll(answer => answer.NothingFollows))
         {
             counts.Deltas.AppendTo(batch);
             return await IsHeldAsync(() => batch.CommitAsync(CancellationToken.None));
@@ -71,11 +44,42 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
             return false;
         }
 
-        await FollowAsync(connection, chunk, wave, gateway, sorted, now, counts);
+        await FollowAsync(connection, chunk, wave, gateway, answers, now, counts);
         await using var rest = new NpgsqlBatch(connection);
         counts.Deltas.AppendTo(rest);
         await rest.CommitAsync(CancellationToken.None);
         return true;
+    }
+
+    /// <summary>Of what came back, what is to be recorded; in the order of requests.</summary>
+    internal static List<Answer> AnswersOf(
+        IEnumerable<(Attempt Attempt, Reply Reply)> replies,
+        GatewayDeclaration gateway
+    ) =>
+        [
+            .. replies
+                .OrderBy(reply => reply.Attempt.Request)
+                .Select(reply => Answer.Of(reply.Attempt, reply.Reply, gateway))
+                .OfType<Answer>(),
+        ];
+
+    /// <summary>Outcomes of a chunk that the transaction holds. Retries, fallbacks and places given back are not among
+    /// them.</summary>
+    internal static void Append(
+        NpgsqlBatch batch,
+        Chunk chunk,
+        IEnumerable<Answer> answers,
+        OutcomeCounts counts,
+        DateTimeOffset now
+    )
+    {
+        foreach (var answer in answers)
+        {
+            batch.BatchCommands.Add(OutcomeRow.Insert(chunk, answer.Attempt.Request, answer: 1, answer.Items, now));
+            counts.Accepted(answer.Accepted);
+            counts.Delivered(answer.Delivered);
+            counts.Unknown(answer.Unknown);
+        }
     }
 
     /// <summary>Keeps what an answer other than to a request says of the gateway.</summary>
@@ -105,8 +109,8 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
         Chunk chunk,
         WaveContext wave,
         GatewayDeclaration gateway,
-        List<Sorted> sorted,
-        ContactDay now,
+        List<Answer> answers,
+        DateTimeOffset now,
         OutcomeCounts counts
     )
     {
@@ -114,7 +118,7 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
             "SELECT closes_at FROM wave WHERE run_key = @RunKey AND wave = @Wave",
             new { chunk.RunKey, chunk.Wave }
         );
-        foreach (var one in sorted)
+        foreach (var one in answers)
         {
             Touch[] back =
             [
@@ -127,20 +131,20 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
             await GiveBack.OfAsync(connection, wave, gateway, one.Attempt, back, CancellationToken.None);
         }
 
-        var rejected = Keys(sorted.SelectMany(one => one.Rejected));
+        var rejected = Keys(answers.SelectMany(one => one.Rejected));
         var chunks = await fallback.OfAsync(
             connection,
             chunk,
             wave,
             rejected,
-            now.Now,
+            now,
             fresh: false,
             CancellationToken.None
         );
         counts.Failed(rejected.Except(chunks.SelectMany(next => next.Members)));
-        counts.Failed(Keys(sorted.SelectMany(one => one.Poisoned)));
-        var retried = Keys(sorted.SelectMany(one => one.Retried));
-        var retryAt = now.Now + Backoff(chunk.Try);
+        counts.Failed(Keys(answers.SelectMany(one => one.Poisoned)));
+        var retried = Keys(answers.SelectMany(one => one.Retried));
+        var retryAt = now + Backoff(chunk.Try);
         if (retried.Length > 0 && retryAt < closesAt - Margin)
         {
             chunks.Add(Again(chunk, retried, (short)Math.Min(chunk.Try + 1, short.MaxValue), retryAt));
@@ -150,12 +154,12 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
             counts.Failed(retried);
         }
 
-        var unsent = sorted.SelectMany(one => one.Unsent.Select(part => (part, one.Wait)));
-        chunks.AddRange(unsent.Select(part => Again(chunk, Keys(part.part), chunk.Try, now.Now + part.Wait)));
+        var unsent = answers.SelectMany(one => one.Unsent.Select(part => (part, one.Wait)));
+        chunks.AddRange(unsent.Select(part => Again(chunk, Keys(part.part), chunk.Try, now + part.Wait)));
         await ChunkQueue.AddAsync(connection, chunk.RunKey, chunks);
-        foreach (var one in sorted)
+        foreach (var one in answers)
         {
-            await ChannelStates.NoteAsync(connection, gateway, one.Reply, now.Now);
+            await ChannelStates.NoteAsync(connection, gateway, one.Reply, now);
         }
     }
 
@@ -184,102 +188,5 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
             },
         };
 
-    /// <summary>Null where nothing is to be recorded yet.</summary>
-    private static Sorted? Sort(Attempt attempt, Reply reply, GatewayDeclaration gateway)
-    {
-        switch (reply)
-        {
-            case Reply.NotSent notSent:
-                return Sorted.AllUnsent(attempt, reply, "not_sent", notSent.Wait, [attempt.Touches]);
-            case Reply.Of { Result: SendResult.Answered answered }:
-                return Sorted.Answered(attempt, reply, answered.Items);
-            case Reply.Of { Result: SendResult.Throttled throttled }:
-                return Sorted.AllUnsent(attempt, reply, "throttled", throttled.RetryAfter, [attempt.Touches]);
-            case Reply.Of { Result: SendResult.ChannelStopped stopped }:
-                return Sorted.AllUnsent(attempt, reply, stopped.Code, TimeSpan.Zero, [attempt.Touches]);
-            case Reply.Of { Result: SendResult.Spoiled spoiled }:
-                var half = attempt.Touches.Count / 2;
-                IReadOnlyList<Touch>[] halves =
-                [
-                    [.. attempt.Touches.Take(half)],
-                    [.. attempt.Touches.Skip(half)],
-                ];
-                return Sorted.AllUnsent(
-                    attempt,
-                    reply,
-                    spoiled.Code,
-                    TimeSpan.Zero,
-                    [.. halves.Where(h => h.Count > 0)]
-                );
-            case Reply.Forgotten:
-            case Reply.Of { Result: SendResult.Unanswered } when gateway.Dedupe != Dedupe.Key:
-                return Sorted.AllUnknown(attempt, reply);
-            default:
-                return null;
-        }
-    }
-
     private static long[] Keys(IEnumerable<Touch> touches) => [.. touches.Select(touch => touch.CustomerKey).Order()];
-
-    private sealed record Sorted(Attempt Attempt, Reply Reply, IReadOnlyList<ItemResult> Items)
-    {
-        internal List<Touch> Rejected { get; } = [];
-        internal List<Touch> Poisoned { get; } = [];
-        internal List<Touch> Retried { get; } = [];
-        internal IReadOnlyList<IReadOnlyList<Touch>> Unsent { get; private init; } = [];
-        internal TimeSpan Wait { get; private init; }
-        internal List<long> Accepted { get; } = [];
-        internal List<long> Delivered { get; } = [];
-        internal List<long> Unknown { get; private init; } = [];
-
-        internal bool NothingFollows =>
-            Rejected.Count == 0 && Poisoned.Count == 0 && Retried.Count == 0 && Unsent.Count == 0;
-
-        internal static Sorted AllUnsent(
-            Attempt attempt,
-            Reply reply,
-            string code,
-            TimeSpan wait,
-            IReadOnlyList<IReadOnlyList<Touch>> parts
-        ) => new(attempt, reply, [new(SendState.Retryable, code, null)]) { Unsent = parts, Wait = wait };
-
-        internal static Sorted AllUnknown(Attempt attempt, Reply reply) =>
-            new(attempt, reply, [new(SendState.Unknown, "unanswered", null)]) { Unknown = [.. attempt.Keys] };
-
-        internal static Sorted Answered(Attempt attempt, Reply reply, IReadOnlyList<ItemResult> items)
-        {
-            var sorted = new Sorted(attempt, reply, items);
-            for (var i = 0; i < items.Count; i++)
-            {
-                sorted.Add(attempt.Touches[i], items[i]);
-            }
-
-            return sorted;
-        }
-
-        private void Add(Touch touch, ItemResult item)
-        {
-            switch (item)
-            {
-                case { State: SendState.Accepted }:
-                    Accepted.Add(touch.CustomerKey);
-                    break;
-                case { State: SendState.Delivered }:
-                    Delivered.Add(touch.CustomerKey);
-                    break;
-                case { State: SendState.Unknown }:
-                    Unknown.Add(touch.CustomerKey);
-                    break;
-                case { State: SendState.Retryable }:
-                    Retried.Add(touch);
-                    break;
-                case { Code: ProviderWords.TemplateError }:
-                    Poisoned.Add(touch);
-                    break;
-                default:
-                    Rejected.Add(touch);
-                    break;
-            }
-        }
-    }
 }
