@@ -11,32 +11,34 @@ namespace Campaigns.Benchmarks;
 
 /// <summary><c>dispatch.http20</c>: the production path over HTTP to the simulator, which answers after 20 ms, a hundred items
 /// a call as the provider takes them; against a bare loop of an HttpClient with as many calls at once, whose requests were
-/// written before. <c>dispatch.http20.single</c>: one item a call.</summary>
+/// written before. One call at once a lane, so that the wire is what both wait for; <c>dispatch.http20.four</c>: four, at which
+/// both take all cores. <c>dispatch.http20.single</c>: four, one item a call.</summary>
 internal static class HttpBenchmark
 {
     private static readonly int Lanes = new DispatchOptions().MaxLanes;
-    private const int Concurrency = 4;
     private const int LatencyMs = 20;
     private const string Template = "SMS_1";
     private const string Secret = "simulator";
 
     public static async Task RunAsync(Options options)
     {
-        await RunAsync("dispatch.http20", options.Rows ?? 200_000, batch: 100, options.Turns);
-        await RunAsync("dispatch.http20.single", (options.Rows ?? 200_000) / 50, batch: 1, options.Turns);
+        var customers = options.Rows ?? 200_000;
+        await RunAsync("dispatch.http20", customers, new Wire(Calls: 1, Batch: 100), options.Turns);
+        await RunAsync("dispatch.http20.four", customers, new Wire(Calls: 4, Batch: 100), options.Turns);
+        await RunAsync("dispatch.http20.single", customers / 50, new Wire(Calls: 4, Batch: 1), options.Turns);
     }
 
-    private static async Task RunAsync(string name, int customers, int batch, int turns)
+    private static async Task RunAsync(string name, int customers, Wire wire, int turns)
     {
         var ledger = Path.GetTempFileName();
-        await MeasureAsync(name, customers, batch, turns, ledger);
+        await MeasureAsync(name, customers, wire, turns, ledger);
         File.Delete(ledger);
     }
 
-    private static async Task MeasureAsync(string name, int customers, int batch, int turns, string ledger)
+    private static async Task MeasureAsync(string name, int customers, Wire wire, int turns, string ledger)
     {
         await using var provider = await StartProviderAsync(ledger);
-        await using var bench = await Bench.StartAsync("api", Settings(provider, batch));
+        await using var bench = await Bench.StartAsync("api", Settings(provider, wire));
         await DispatchBank.FillAsync(bench, customers);
         await bench.ExecuteAsync($"UPDATE template_version SET provider_template = '{Template}'");
         using var client = new HttpClient { BaseAddress = new Uri(provider.Urls.First()) };
@@ -48,7 +50,7 @@ internal static class HttpBenchmark
             var run = await DispatchBank.PlanAsync(bench, customers, priority: 5);
             var value = await Bench.TimeAsync(() => DispatchBank.DispatchAsync(bench, run, Lanes));
             await CheckAsync(bench, run, customers);
-            var floor = await FloorAsync(client, customers, batch);
+            var floor = await FloorAsync(client, customers, wire);
             if (turn > 0) // the first warms everything up
             {
                 values.Add(value);
@@ -59,7 +61,7 @@ internal static class HttpBenchmark
         Figure.OfSeconds(name, "touches/s", customers, values, floors).Print();
     }
 
-    private static Dictionary<string, string?> Settings(WebApplication provider, int batch) =>
+    private static Dictionary<string, string?> Settings(WebApplication provider, Wire wire) =>
         new()
         {
             ["Channels:sms:Gateway"] = AliyunSmsGateway.Name,
@@ -68,8 +70,8 @@ internal static class HttpBenchmark
             ["Channels:sms:Secret"] = Secret,
             ["Channels:sms:SignName"] = "示例银行",
             ["Channels:sms:RatePerSecond"] = "100000",
-            ["Channels:sms:Concurrency"] = $"{Concurrency}",
-            ["Channels:sms:MaxBatch"] = $"{batch}",
+            ["Channels:sms:Concurrency"] = $"{wire.Calls}",
+            ["Channels:sms:MaxBatch"] = $"{wire.Batch}",
         };
 
     private static async Task<WebApplication> StartProviderAsync(string ledger)
@@ -105,13 +107,13 @@ internal static class HttpBenchmark
         await connection.ExecuteAsync("TRUNCATE attempt, outcome, report_delta");
     }
 
-    private static Task<double> FloorAsync(HttpClient client, int customers, int batch)
+    private static Task<double> FloorAsync(HttpClient client, int customers, Wire wire)
     {
-        var bodies = Enumerable.Range(0, customers / batch).Select(call => Body(call, batch)).ToList();
+        var bodies = Enumerable.Range(0, customers / wire.Batch).Select(call => Body(call, wire.Batch)).ToList();
         return Bench.TimeAsync(() =>
             Parallel.ForEachAsync(
                 bodies,
-                new ParallelOptions { MaxDegreeOfParallelism = Lanes * Concurrency },
+                new ParallelOptions { MaxDegreeOfParallelism = Lanes * wire.Calls },
                 async (body, token) =>
                 {
                     using var content = new FormUrlEncodedContent(body);
@@ -151,4 +153,8 @@ internal static class HttpBenchmark
         parameters["Signature"] = AliyunSignature.Of("POST", parameters, Secret);
         return parameters;
     }
+
+    /// <param name="Calls">At once, of each lane.</param>
+    /// <param name="Batch">Items a call.</param>
+    private sealed record Wire(int Calls, int Batch);
 }

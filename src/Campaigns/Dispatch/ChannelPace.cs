@@ -70,6 +70,7 @@ internal sealed class ChannelPace(NpgsqlDataSource dataSource, string gateway, T
 
     private async Task TakeAsync(double rate, CancellationToken cancellationToken)
     {
+        await Task.Yield(); // the calls of a round come one after the other: let all be counted
         var gap = TimeSpan.FromSeconds(Headroom / rate);
         var count = Math.Clamp(Volatile.Read(ref _waiting), 1, Math.Max(1, (int)(rate * Block)));
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
