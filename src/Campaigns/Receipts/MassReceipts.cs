@@ -1,12 +1,13 @@
-using Campaigns.Channels;
 using Dapper;
 using Npgsql;
 
 namespace Campaigns.Receipts;
 
-/// <summary>Receipts of whole calls, which say nothing of a single customer.</summary>
+/// <summary>Receipts of whole calls, which say nothing of a single customer. Ids of messages are the gateway's own: another
+/// of the same account may have given the same one.</summary>
 internal static class MassReceipts
 {
+    /// <summary>The gateway that makes such calls.</summary>
     internal const string Source = "wechat-mass";
 
     /// <summary>False when no such call is known.</summary>
@@ -18,7 +19,7 @@ internal static class MassReceipts
                 SELECT DISTINCT o.run_key, o.chunk, o.request
                 FROM outcome o
                 JOIN attempt a USING (run_key, chunk, request)
-                WHERE o.provider_ids @> ARRAY[@ProviderId] AND a.channel = @channel
+                WHERE o.provider_ids @> ARRAY[@ProviderId] AND a.gateway = @Source
             ), added AS (
                 INSERT INTO request_receipt
                     (run_key, chunk, request, status, total, filtered, sent, failed, received_at)
@@ -30,7 +31,7 @@ internal static class MassReceipts
             new
             {
                 said.ProviderId,
-                channel = (short)Channel.WeChat,
+                Source,
                 said.Status,
                 said.Total,
                 said.Filtered,

@@ -4,7 +4,7 @@ using Campaigns.Channels;
 namespace Campaigns.Tests.Dispatch;
 
 /// <summary>A gateway in the process, with a ledger of what it accepted and a script of what it answers.</summary>
-internal sealed class ScriptedGateway(Channel channel) : IGateway
+internal sealed class ScriptedGateway(Channel channel, string? name = null) : IGateway
 {
     private readonly ConcurrentQueue<LedgerEntry> _ledger = new();
     private readonly ConcurrentDictionary<string, SendResult> _byKey = new();
@@ -13,7 +13,7 @@ internal sealed class ScriptedGateway(Channel channel) : IGateway
     public GatewayDeclaration Declaration { get; set; } =
         new()
         {
-            Name = $"scripted-{channel}",
+            Name = name ?? $"scripted-{channel}",
             Channel = channel,
             Purposes = new HashSet<Purpose> { Purpose.Marketing, Purpose.Servicing },
             Variables = true,

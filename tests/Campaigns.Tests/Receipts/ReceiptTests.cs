@@ -185,7 +185,7 @@ public sealed class ReceiptTests
     {
         await using var given = await GivenRun.CreateAsync(customers: 3);
         var run = await given.RunAsync(new RunSpec { Customers = [1, 2, 3], Channels = [Channel.WeChat] });
-        var gateway = new ScriptedGateway(Channel.WeChat);
+        var gateway = new ScriptedGateway(Channel.WeChat, "wechat-mass");
         await using var node = new Node(given.DataSource, [gateway]);
         var key = $"{run}-1-1";
         var finished = new MassSendFinished($"e/{key}", $"id-{key}", "sendsuccess", 3, 2, 2, 0, At);
@@ -197,6 +197,28 @@ public sealed class ReceiptTests
 
         Assert.Equal(3, await given.AskAsync<int>("SELECT total FROM request_receipt"));
         Assert.Equal("accepted 3", await given.StatesAsync(run));
+    }
+
+    [Fact]
+    public async Task The_counts_of_a_mass_send_are_not_taken_for_a_template_message_of_the_same_id()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 1);
+        var run = await given.RunAsync(
+            new RunSpec
+            {
+                Customers = [1],
+                Channels = [Channel.WeChat],
+                Purpose = Purpose.Servicing,
+            }
+        );
+        await using var node = new Node(given.DataSource, [new ScriptedGateway(Channel.WeChat, "wechat-template")]);
+        await node.LaneAsync(run);
+        var finished = new MassSendFinished($"e/{run}", $"id-{run}-1-1", "sendsuccess", 9, 9, 9, 0, At);
+
+        await node.Get<ReceiptIntake>().TakeMassSendAsync(finished, CancellationToken.None);
+
+        Assert.Equal(0, await given.AskAsync<int>("SELECT count(*)::int FROM request_receipt"));
+        Assert.Equal(1, await given.AskAsync<int>("SELECT count(*)::int FROM parked_receipt"));
     }
 
     [Theory]
