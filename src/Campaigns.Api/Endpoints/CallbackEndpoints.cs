@@ -24,6 +24,12 @@ internal static class CallbackEndpoints
         "unauthenticated",
         "The proof that this comes from the provider is missing, wrong or stale."
     );
+    private static readonly Error AnotherAccount = new(
+        ErrorKind.Forbidden,
+        "another-account",
+        "The event is for another account than Channels:wechat:Account names: correct the one, or the address that the "
+            + "account posts to."
+    );
 
     internal static void MapCallbacks(this IEndpointRouteBuilder app)
     {
@@ -50,9 +56,14 @@ internal static class CallbackEndpoints
         callbacks
             .MapPost("/wechat", WeChatAsync)
             .Produces<string>(contentType: "text/plain")
+            .Produces<Problem>(StatusCodes.Status403Forbidden, Problems.ContentType)
             .WithName("takeWeChatEvent")
             .WithSummary("An event of WeChat")
-            .WithDescription("Signed XML, not older than five minutes. Repetitions change nothing.");
+            .WithDescription(
+                "Signed XML, not older than five minutes. Repetitions change nothing. 403 `another-account` where "
+                    + "ToUserName is not the account of the settings (`Channels:wechat:Account`, or of the gateway's own "
+                    + "section); where these name none, every account that has the token is taken."
+            );
         callbacks.MapBankSms();
     }
 
@@ -110,7 +121,7 @@ internal static class CallbackEndpoints
         Gateways gateways,
         TimeProvider time
     ) =>
-        IsWeChat(signature, timestamp, nonce, gateways, time) && echostr is { Length: <= 256 }
+        WeChatSigners(signature, timestamp, nonce, gateways, time).Count > 0 && echostr is { Length: <= 256 }
             ? TypedResults.Text(echostr)
             : Refusal(NotTheProvider);
 
@@ -125,7 +136,8 @@ internal static class CallbackEndpoints
         CancellationToken cancellationToken
     )
     {
-        if (!IsWeChat(signature, timestamp, nonce, gateways, time))
+        var signers = WeChatSigners(signature, timestamp, nonce, gateways, time);
+        if (signers.Count == 0)
         {
             return Refusal(NotTheProvider);
         }
@@ -134,6 +146,11 @@ internal static class CallbackEndpoints
         if (!WeChatCallbacks.Parse(body).TryGet(out var said, out var error))
         {
             return Refusal(error);
+        }
+
+        if (!signers.Any(signer => signer.Account.Length == 0 || signer.Account == said.Account))
+        {
+            return Refusal(AnotherAccount);
         }
 
         await intake.TakeAsync(Channel.WeChat, said.Receipts, cancellationToken);
@@ -155,7 +172,8 @@ internal static class CallbackEndpoints
             );
     }
 
-    private static bool IsWeChat(
+    /// <summary>Settings of the gateways whose token signed; none where the timestamp is stale.</summary>
+    private static List<GatewaySettings> WeChatSigners(
         string? signature,
         string? timestamp,
         string? nonce,
@@ -166,14 +184,13 @@ internal static class CallbackEndpoints
         && nonce is not null
         && long.TryParse(timestamp, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds)
         && Math.Abs(time.GetUtcNow().ToUnixTimeSeconds() - seconds) <= Stale.TotalSeconds
-        && WeChatCallbacks.Gateways.Any(gateway =>
-            WeChatCallbacks.Verify(
-                gateways.SettingsOf(Channel.WeChat, gateway).CallbackSecret,
-                timestamp,
-                nonce,
-                signature
-            )
-        );
+            ?
+            [
+                .. WeChatCallbacks
+                    .Gateways.Select(gateway => gateways.SettingsOf(Channel.WeChat, gateway))
+                    .Where(settings => WeChatCallbacks.Verify(settings.CallbackSecret, timestamp, nonce, signature)),
+            ]
+            : [];
 
     /// <summary>The body, or of one that is too large a byte more than is taken.</summary>
     internal static async Task<byte[]> ReadAsync(HttpRequest request, int most, CancellationToken cancellationToken)

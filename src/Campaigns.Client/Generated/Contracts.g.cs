@@ -2035,6 +2035,40 @@ public sealed record ListFault
     public required string Detail { get; init; }
 }
 
+/// <summary>What the provider counted of a wave's mass sends: of each call as a whole, so no touch's state changes
+/// by it.</summary>
+public sealed record MassSendCounts
+{
+    /// <summary>Calls whose counts have come.</summary>
+    [JsonPropertyName("calls")]
+    public required long Calls { get; init; }
+
+    /// <summary>Customers whom these calls named; their touches stand as accepted.</summary>
+    [JsonPropertyName("named")]
+    public required long Named { get; init; }
+
+    /// <summary>Followers left after the provider's own filters, such as who had four this month.</summary>
+    [JsonPropertyName("filtered")]
+    public required long Filtered { get; init; }
+
+    /// <summary>Followers to whom the provider says it sent.</summary>
+    [JsonPropertyName("sentTo")]
+    public required long SentTo { get; init; }
+
+    /// <summary>Tried, and failed.</summary>
+    [JsonPropertyName("failed")]
+    public required long Failed { get; init; }
+
+    /// <summary>Named, and not sent by the provider's own count, call by call.</summary>
+    [JsonPropertyName("notSent")]
+    public required long NotSent { get; init; }
+
+    /// <summary>What the provider says of calls that did not end in `sendsuccess`, such as `err_10001`; each word
+    /// once.</summary>
+    [JsonPropertyName("problems")]
+    public required IReadOnlyList<string> Problems { get; init; }
+}
+
 /// <summary>A figure with its 95 % interval, or the reason why there is none.</summary>
 public sealed record Measured
 {
@@ -3138,6 +3172,10 @@ public sealed record TimetableLine
     /// <summary>Customers who would have had this window.</summary>
     [JsonPropertyName("heldOut")]
     public required long HeldOut { get; init; }
+
+    /// <summary>What the provider counted of the mass sends that went in it; null until it has.</summary>
+    [JsonPropertyName("massSends"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public MassSendCounts? MassSends { get; init; }
 }
 
 /// <summary>The best by a numeric field, counted among those who passed every gate before it; ties by customer
@@ -3248,6 +3286,10 @@ public sealed record WindowResult
     /// converted.</summary>
     [JsonPropertyName("control")]
     public required ArmResult Control { get; init; }
+
+    /// <summary>What the provider counted of the mass sends of its touches; null until it has.</summary>
+    [JsonPropertyName("massSends"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public MassSendCounts? MassSends { get; init; }
 }
 
 /// <summary>Which local dates are worked. A date is off when its weekday is, or when it is listed as off; a

@@ -136,8 +136,10 @@ public interface ICampaignsApi
     [Get("/v1/campaigns/{campaignId}/report")]
     Task<CampaignReport> GetReportAsync(string campaignId, [Query] int? run = null, [Query] bool? exact = null, [Query] AttributionModel? attribution = null, [Query] bool? notCausal = null, [Query(Format = "O")] DateTimeOffset? asOf = null, CancellationToken cancellationToken = default);
 
-    /// <summary>Read the newest run. How far it is planned; once planned, its ledger and its timetable. Open to:
-    /// marketer, approver, operator, analyst, admin.</summary>
+    /// <summary>Read the newest run. How far it is planned; once planned, its ledger and its timetable. A wave's
+    /// `massSends` is what WeChat counted of the calls that went in it: where `notSent` is not 0, or `problems`
+    /// names any, fewer were sent than stand as accepted. Open to: marketer, approver, operator, analyst,
+    /// admin.</summary>
     [Headers("Accept: application/json")]
     [Get("/v1/campaigns/{campaignId}/run")]
     Task<RunStatus> GetRunAsync(string campaignId, CancellationToken cancellationToken = default);

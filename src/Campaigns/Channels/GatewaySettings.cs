@@ -23,6 +23,11 @@ public sealed class GatewaySettings
     /// (the bank's own sender). Empty where callbacks are not accepted.</summary>
     public string CallbackSecret { get; set; } = "";
 
+    /// <summary>Original id of the account, such as <c>gh_1a2b3c4d5e6f</c> (WeChat): a callback for another account is refused.
+    /// Where empty, whatever <see cref="CallbackSecret"/> signs is taken, for whichever account. The other providers' callbacks
+    /// name no account.</summary>
+    public string Account { get; set; } = "";
+
     /// <summary>Signature of an SMS whose content names none, without brackets.</summary>
     public string SignName { get; set; } = "";
 
@@ -81,6 +86,7 @@ public sealed class GatewaySettings
         settings.KeyId ??= "";
         settings.Secret ??= "";
         settings.CallbackSecret ??= "";
+        settings.Account ??= "";
         settings.SignName ??= "";
         return settings;
     }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Campaigns.Channels;
 using Campaigns.Lifecycle;
+using Campaigns.Planning;
 using Campaigns.Statistics;
 
 namespace Campaigns.Reports;
@@ -215,7 +216,11 @@ public sealed record WindowResult(
     SendCounts Sent,
     ArmResult Treated,
     ArmResult Control
-);
+)
+{
+    /// <summary>What the provider counted of the mass sends of its touches; null until it has.</summary>
+    public MassSendCounts? MassSends { get; init; }
+}
 
 /// <summary>Customers, each once a metric.</summary>
 public sealed record SendCounts(long Touches, long Attempted, long Accepted, long Delivered, long Opened, long Clicked);

@@ -66,7 +66,7 @@ public sealed class CampaignReports(NpgsqlDataSource dataSource)
 
         var (runKey, asOf) = (row.RunKey!.Value, question.AsOf);
         var ledger = await LedgerAsync(connection, runKey, cancellationToken);
-        var windows = await WindowsAsync(connection, runKey, cancellationToken);
+        var windows = await WindowsAsync(connection, runKey, asOf, cancellationToken);
         var counts =
             asOf is { } instant ? await Counts.AsOfAsync(connection, runKey, instant, cancellationToken)
             : question.Exact ? await Counts.ExactAsync(connection, runKey, cancellationToken)
@@ -156,22 +156,25 @@ public sealed class CampaignReports(NpgsqlDataSource dataSource)
     private static async Task<List<PlannedWindow>> WindowsAsync(
         NpgsqlConnection connection,
         int runKey,
+        DateTimeOffset? asOf,
         CancellationToken cancellationToken
-    ) =>
-        (
-            await connection.QueryAsync<PlannedWindow>(
-                new CommandDefinition(
-                    """
-                    SELECT w.wave, w.channel, w.opens_at, w.closes_at, coalesce(w.counts_from, w.opens_at) AS counts_from
-                    FROM wave w
-                    WHERE w.run_key = @runKey
-                    ORDER BY w.opens_at, w.channel, w.wave
-                    """,
-                    new { runKey },
-                    cancellationToken: cancellationToken
-                )
+    )
+    {
+        var sent = await MassSends.ByWaveAsync(connection, runKey, planned: true, asOf, cancellationToken);
+        var windows = await connection.QueryAsync<PlannedWindow>(
+            new CommandDefinition(
+                """
+                SELECT w.wave, w.channel, w.opens_at, w.closes_at, coalesce(w.counts_from, w.opens_at) AS counts_from
+                FROM wave w
+                WHERE w.run_key = @runKey
+                ORDER BY w.opens_at, w.channel, w.wave
+                """,
+                new { runKey },
+                cancellationToken: cancellationToken
             )
-        ).AsList();
+        );
+        return [.. windows.Select(window => window with { MassSends = sent.GetValueOrDefault(window.Wave) })];
+    }
 }
 
 internal sealed record ReportedRun
@@ -209,4 +212,5 @@ internal sealed record PlannedWindow
 
     /// <summary>From when goal events count.</summary>
     public DateTimeOffset CountsFrom { get; init; }
+    public MassSendCounts? MassSends { get; init; }
 }

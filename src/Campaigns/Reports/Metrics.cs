@@ -84,6 +84,33 @@ public static class Metrics
             "点击过链接的客户。次数：点击数。"
         ),
         new(
+            "calls",
+            "times",
+            "Mass sends of the window's touches whose counts have come from the provider; it counts each as a whole, and names "
+                + "nobody.",
+            "该时段群发中，通道已回报统计的次数；通道只按次统计，不说明是哪些人。"
+        ),
+        new(
+            "named",
+            "customers",
+            "Customers whom these named: they stand as accepted.",
+            "这些群发的收件客户，状态为已受理。"
+        ),
+        new(
+            "filtered",
+            "customers",
+            "Of these, followers left after the provider's filters, such as who had four this month.",
+            "经通道过滤（如当月已收满四条）后剩余的粉丝数。"
+        ),
+        new("sentTo", "customers", "Followers to whom the provider says it sent.", "通道回报已发送的粉丝数。"),
+        new("failed", "customers", "Followers to whom sending failed at the provider.", "通道回报发送失败的粉丝数。"),
+        new(
+            "notSent",
+            "customers",
+            "Named, and by the provider's count not sent: filtered out or failed.",
+            "收件客户中通道未计为已发送者：被过滤或失败。"
+        ),
+        new(
             "customers",
             "customers",
             "Everyone assigned to the arm at planning, delivered or not; in a comparison that is not "

@@ -239,7 +239,10 @@ internal sealed class ReportComposer(
                         Sent(By.Wave, window.Wave, treated),
                         treated,
                         Arm(Control, By.Wave, window.Wave)
-                    );
+                    )
+                    {
+                        MassSends = window.MassSends,
+                    };
                 }),
         ];
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Campaigns.Json;
+using Campaigns.Planning;
 
 namespace Campaigns.Reports;
 
@@ -81,6 +82,7 @@ public static class ReportCsv
             {
                 var name = $"{ProductJson.NameOf(window.Channel)} {window.OpensAt:yyyy-MM-ddTHH:mmzzz}";
                 return Sends("byWindow", name, window.Sent)
+                    .Concat(window.MassSends is { } mass ? MassLines("byWindow", name, mass) : [])
                     .Concat(ArmLines("byWindow", name, window.Treated))
                     .Concat(ArmLines("byWindow", $"{name} held out", window.Control));
             }),
@@ -211,6 +213,20 @@ public static class ReportCsv
             (section, group, "delivered", Of(sent.Delivered)),
             (section, group, "opened", Of(sent.Opened)),
             (section, group, "clicked", Of(sent.Clicked)),
+        ];
+
+    private static IEnumerable<(string, string, string, Measured)> MassLines(
+        string section,
+        string group,
+        MassSendCounts sent
+    ) =>
+        [
+            (section, group, "calls", Of(sent.Calls)),
+            (section, group, "named", Of(sent.Named)),
+            (section, group, "filtered", Of(sent.Filtered)),
+            (section, group, "sentTo", Of(sent.SentTo)),
+            (section, group, "failed", Of(sent.Failed)),
+            (section, group, "notSent", Of(sent.NotSent)),
         ];
 
     private static IEnumerable<(string, string, string, Measured)> DayLines(DayResult day)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Campaigns.Json;
+using Campaigns.Planning;
 using static Campaigns.Reports.ReportCell;
 
 namespace Campaigns.Reports;
@@ -111,10 +112,14 @@ internal static class ReportTables
             )
         );
 
-    public static string Timetable(CampaignReport report, ReportWords words) =>
-        Table(
+    /// <summary>With what the provider counted of mass sends, where it has counted any.</summary>
+    public static string Timetable(CampaignReport report, ReportWords words)
+    {
+        var counted = report.ByWindow.Any(window => window.MassSends is not null);
+        string[] columns = ["window", "channel", "touches", "attempted", "heldOut", "converted"];
+        return Table(
             words,
-            ["window", "channel", "touches", "attempted", "heldOut", "converted"],
+            [.. columns, .. counted ? (string[])["sentTo", "notSent"] : []],
             report.ByWindow.Select(
                 (window, i) =>
                     (ReportCell[])
@@ -125,9 +130,14 @@ internal static class ReportTables
                             Count($"byWindow.{i}.sent.attempted", window.Sent.Attempted),
                             Count($"byWindow.{i}.control.customers", window.Control.Customers),
                             Count($"byWindow.{i}.treated.converted", window.Treated.Converted),
+                            .. counted ? Mass($"byWindow.{i}.massSends", window.MassSends) : [],
                         ]
             )
         );
+    }
+
+    private static ReportCell[] Mass(string path, MassSendCounts? sent) =>
+        sent is null ? [Of("–"), Of("–")] : [Count(path + ".sentTo", sent.SentTo), Count(path + ".notSent", sent.NotSent)];
 
     public static string Ledger(ReportLedger ledger, ReportWords words) =>
         Table(

@@ -84,6 +84,8 @@ public sealed class ReportWords
         ("variant", "Variant", "方案"),
         ("channel", "Channel", "渠道"),
         ("window", "Send window", "触达时段"),
+        ("sentTo", "Sent, by the provider's count", "通道回报已发送"),
+        ("notSent", "Accepted, not sent by that count", "已受理、通道未计为已发送"),
         ("day", "Day", "日期"),
         ("touches", "Touches", "触达"),
         ("heldOut", "Held out", "留出（对照组）"),

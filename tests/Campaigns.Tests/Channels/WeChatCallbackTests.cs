@@ -31,6 +31,7 @@ public sealed class WeChatCallbackTests
         ).Value;
 
         Assert.Empty(happened.Receipts);
+        Assert.Equal("gh_1", happened.Account);
         Assert.Equal(
             new MassSendFinished(
                 "MASSSENDJOBFINISH/1000001625",

@@ -105,6 +105,28 @@ public sealed class CallbackTests : IAsyncLifetime
         Assert.Equal(status, (int)answer.StatusCode);
     }
 
+    [Fact]
+    public async Task An_event_for_another_account_is_refused_where_the_settings_name_one()
+    {
+        const string body =
+            "<xml><ToUserName>gh_1</ToUserName><CreateTime>1714112445</CreateTime><Event>unsubscribe</Event></xml>";
+
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync(account: null));
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync("gh_1"));
+        Assert.Equal(HttpStatusCode.Forbidden, await StatusAsync("gh_2"));
+        using var refused = await PostAsync(WeChat(DateTimeOffset.UtcNow), body, "text/xml");
+        Assert.Contains("another-account", await refused.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+
+        async Task<HttpStatusCode> StatusAsync(string? account)
+        {
+            var configuration = (IConfigurationRoot)_host.Services.GetRequiredService<IConfiguration>();
+            configuration["Channels:wechat:Account"] = account;
+            configuration.Reload();
+            using var answer = await PostAsync(WeChat(DateTimeOffset.UtcNow), body, "text/xml");
+            return answer.StatusCode;
+        }
+    }
+
     private Task<HttpResponseMessage> PostAsync(string path, string body, string type = "application/json") =>
         _host.Anonymous.PostAsync(new Uri(path, UriKind.Relative), new StringContent(body, Encoding.UTF8, type));
 

@@ -118,6 +118,7 @@ public sealed class WholeWireTests
             settings[$"Channels:{channel}:SignName"] = "某银行";
         }
 
+        settings["Channels:wechat:Account"] = "gh_simulator";
         settings["Channels:wechat:ServicingGateway"] = "wechat-template";
         return settings;
     }

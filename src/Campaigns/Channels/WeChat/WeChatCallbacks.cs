@@ -27,9 +27,14 @@ public sealed record MassSendFinished(
     DateTimeOffset At
 );
 
-/// <summary>What one callback says; both are empty for an event that is no concern of ours, to be acknowledged all the
-/// same.</summary>
-public sealed record WeChatEvent(IReadOnlyList<ProviderReceipt> Receipts, MassSendFinished? MassSend);
+/// <summary>What one callback says; all but the account is empty for an event that is no concern of ours, to be acknowledged
+/// all the same.</summary>
+/// <param name="Account">Original id of the account it was posted for: see <see cref="GatewaySettings.Account"/>.</param>
+public sealed record WeChatEvent(
+    string Account,
+    IReadOnlyList<ProviderReceipt> Receipts,
+    MassSendFinished? MassSend = null
+);
 
 /// <summary>What WeChat posts: XML events, signed with a shared token. Answer <c>success</c> within 5 s, else they come
 /// again, three times in all.</summary>
@@ -91,20 +96,20 @@ public static class WeChatCallbacks
             return Malformed("The callback has no CreateTime.");
         }
 
-        return Read(root, DateTimeOffset.FromUnixTimeSeconds(seconds));
+        return Read(root, Text(root, "ToUserName") ?? "", DateTimeOffset.FromUnixTimeSeconds(seconds));
     }
 
-    private static Result<WeChatEvent> Read(XElement root, DateTimeOffset at)
+    private static Result<WeChatEvent> Read(XElement root, string account, DateTimeOffset at)
     {
         switch (Text(root, "Event"))
         {
             case "MASSSENDJOBFINISH":
                 return MassSend(root, at) is { } finished
-                    ? new WeChatEvent([], finished)
+                    ? new WeChatEvent(account, [], finished)
                     : Malformed("The event lacks MsgID, Status or a count.");
             case "TEMPLATESENDJOBFINISH":
                 return Receipt(root, Text(root, "FromUserName"), Text(root, "Status"), "success", at) is { } receipt
-                    ? new WeChatEvent([receipt], null)
+                    ? new WeChatEvent(account, [receipt])
                     : Malformed("The event lacks MsgID or Status.");
             case "subscribe_msg_sent_event":
                 var entries = root.Element("SubscribeMsgSentEvent")?.Elements("List").ToList() ?? [];
@@ -113,9 +118,9 @@ public static class WeChatCallbacks
                     .ToList();
                 return receipts.Count == 0 || receipts.Contains(null)
                     ? Malformed("The event lacks an entry, its MsgID or its ErrorCode.")
-                    : new WeChatEvent(receipts!, null);
+                    : new WeChatEvent(account, receipts!);
             default:
-                return new WeChatEvent([], null);
+                return new WeChatEvent(account, []);
         }
     }
 
