@@ -19,8 +19,14 @@ internal sealed record SmsReport(
 /// <summary>A receipt of the bank's own sender.</summary>
 internal sealed record BankReceipt(string Batch, string Key, bool Success, DateTimeOffset At);
 
-/// <summary>How a template message ended.</summary>
-internal sealed record TemplateFinished(string OpenId, string MessageId, bool Success, DateTimeOffset At);
+/// <summary>How a template message or a subscribe message ended.</summary>
+internal sealed record TemplateFinished(
+    string OpenId,
+    string Template,
+    string MessageId,
+    bool Success,
+    DateTimeOffset At
+);
 
 /// <summary>Posts what the providers post, once; whether it was taken is for the caller to mind.</summary>
 internal sealed class CallbackPoster(SimulatorOptions options, SimulatorClock clock) : IDisposable
@@ -137,6 +143,49 @@ internal sealed class CallbackPoster(SimulatorOptions options, SimulatorClock cl
 
         return taken;
     }
+
+    /// <summary>How subscribe messages ended: an event each. False where one was not taken.</summary>
+    internal async Task<bool> PostSubscribedAsync(IReadOnlyList<TemplateFinished> ended)
+    {
+        var taken = true;
+        foreach (var one in ended)
+        {
+            taken &= await PostEventAsync(
+                one.OpenId,
+                one.At,
+                "subscribe_msg_sent_event",
+                $"""
+                <SubscribeMsgSentEvent>
+                <List>
+                <TemplateId><![CDATA[{one.Template}]]></TemplateId>
+                <MsgID>{one.MessageId}</MsgID>
+                <ErrorCode>{(one.Success ? 0 : 43101)}</ErrorCode>
+                <ErrorStatus><![CDATA[{(one.Success ? "success" : "user refuse to accept the msg")}]]></ErrorStatus>
+                </List>
+                </SubscribeMsgSentEvent>
+                """
+            );
+        }
+
+        return taken;
+    }
+
+    /// <summary>A user agreed to one message by a template.</summary>
+    internal Task<bool> PostAuthorisedAsync(string openId, string template) =>
+        PostEventAsync(
+            openId,
+            clock.Now,
+            "subscribe_msg_popup_event",
+            $"""
+            <SubscribeMsgPopupEvent>
+            <List>
+            <TemplateId><![CDATA[{template}]]></TemplateId>
+            <SubscribeStatusString><![CDATA[accept]]></SubscribeStatusString>
+            <PopupScene>0</PopupScene>
+            </List>
+            </SubscribeMsgPopupEvent>
+            """
+        );
 
     private Task<bool> PostEventAsync(string from, DateTimeOffset at, string name, string members)
     {

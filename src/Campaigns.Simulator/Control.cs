@@ -10,6 +10,10 @@ public sealed record ClockSetting(double OffsetSeconds);
 /// <param name="Channel"><c>sms</c>, or <c>bank-sms</c> for the bank's own sender.</param>
 public sealed record ReplySetting(string Phone, string Content, string Channel = Channels.Sms);
 
+/// <summary>Subscribe messages that a user authorises.</summary>
+/// <param name="Tell">Whether the event is posted that tells of one, as WeChat does when the user has agreed.</param>
+public sealed record AuthorisationSetting(string OpenId, string Template, int Messages = 1, bool Tell = false);
+
 /// <summary>Requests and items of one channel that ended in one way.</summary>
 public sealed record LedgerCount(string Channel, Outcome Outcome, long Requests, long Items);
 
@@ -54,6 +58,7 @@ internal static class Control
         );
         group.MapPost("/receipts/flush", FlushAsync);
         group.MapPost("/replies", ReplyAsync);
+        group.MapPost("/wechat/authorisations", AuthoriseAsync);
         group.MapPost(
             "/wechat/forget-tokens",
             (WeChatProvider provider) =>
@@ -99,6 +104,19 @@ internal static class Control
         !poster.Enabled ? Results.Problem("No --callbacks were given.", statusCode: 409)
         : await poster.PostReplyAsync(reply.Channel, reply.Phone, reply.Content) ? Results.NoContent()
         : Results.Problem("The service did not take the reply.", statusCode: 502);
+
+    private static async Task<IResult> AuthoriseAsync(
+        AuthorisationSetting given,
+        WeChatSubscribeProvider provider,
+        CallbackPoster poster
+    )
+    {
+        provider.Authorise(given);
+        return !given.Tell ? Results.NoContent()
+            : !poster.Enabled ? Results.Problem("No --callbacks were given.", statusCode: 409)
+            : await poster.PostAuthorisedAsync(given.OpenId, given.Template) ? Results.NoContent()
+            : Results.Problem("The service did not take the event.", statusCode: 502);
+    }
 
     private static ReceiptCounts ReceiptCounts(ReceiptRunner receipts)
     {

@@ -8,6 +8,9 @@ internal sealed record Incoming(string Channel, string? Key, IReadOnlyList<strin
     /// <summary>What the caller names each item by, where the provider knows items rather than requests again.</summary>
     internal IReadOnlyList<string>? ItemKeys { get; init; }
 
+    /// <summary>The provider's template, where it names one.</summary>
+    internal string? Template { get; init; }
+
     /// <summary>What it is to be known by.</summary>
     internal IEnumerable<string> Keys => ItemKeys ?? (Key is null ? [] : [Key]);
 }
@@ -29,6 +32,9 @@ internal interface IDialect
     Reply Refuse(string? code);
 
     Reply TooFast();
+
+    /// <summary>With what code it refuses what it would otherwise accept now; null to accept it. Asked once a request.</summary>
+    string? RefusalOf(Incoming incoming) => null;
 }
 
 /// <summary>What happens to every request, whatever its wire: the script decides, the ledger is written, the answer goes
@@ -117,6 +123,12 @@ internal sealed class Exchange
 
     private async Task<Reply> AcceptAsync(Incoming incoming, IDialect dialect, Rule rule)
     {
+        if (dialect.RefusalOf(incoming) is { } refusal)
+        {
+            Enter(incoming, Outcome.Rejected, refusal);
+            return dialect.Refuse(refusal);
+        }
+
         if (!dialect.Dedupes || incoming.Key is null)
         {
             var id = NextId(incoming.Channel);
@@ -328,6 +340,7 @@ internal static class Channels
     internal const string BankSms = "bank-sms";
     internal const string WeChat = "wechat";
     internal const string WeChatTemplate = "wechat-template";
+    internal const string WeChatSubscribe = "wechat-subscribe";
     internal const string App = "app";
 }
 

@@ -20,6 +20,7 @@ internal sealed class ReceiptRunner(
     private long _bankRead;
     private long _weChatRead;
     private long _templatesRead;
+    private long _subscribedRead;
     private long _posted;
     private long _givenUp;
 
@@ -29,7 +30,7 @@ internal sealed class ReceiptRunner(
             _posted,
             _givenUp,
             _retries.Count,
-            ledger.Count - Math.Min(Math.Min(_smsRead, _bankRead), Math.Min(_weChatRead, _templatesRead))
+            ledger.Count - new[] { _smsRead, _bankRead, _weChatRead, _templatesRead, _subscribedRead }.Min()
         );
 
     /// <summary>Posts all that is pending, due or not, held or not.</summary>
@@ -68,7 +69,18 @@ internal sealed class ReceiptRunner(
             _smsRead = await ReadAsync(Channels.Sms, _smsRead, flush, SmsAsync);
             _bankRead = await ReadAsync(Channels.BankSms, _bankRead, flush, BankAsync);
             _weChatRead = await ReadAsync(Channels.WeChat, _weChatRead, flush, WeChatAsync);
-            _templatesRead = await ReadAsync(Channels.WeChatTemplate, _templatesRead, flush, TemplatesAsync);
+            _templatesRead = await ReadAsync(
+                Channels.WeChatTemplate,
+                _templatesRead,
+                flush,
+                entries => TemplatesAsync(Channels.WeChatTemplate, entries, poster.PostTemplatesAsync)
+            );
+            _subscribedRead = await ReadAsync(
+                Channels.WeChatSubscribe,
+                _subscribedRead,
+                flush,
+                entries => TemplatesAsync(Channels.WeChatSubscribe, entries, poster.PostSubscribedAsync)
+            );
         }
         finally
         {
@@ -170,18 +182,23 @@ internal sealed class ReceiptRunner(
             poster.PostBankReceiptsAsync
         );
 
-    private Task TemplatesAsync(List<LedgerEntry> entries) =>
+    private Task TemplatesAsync(
+        string channel,
+        List<LedgerEntry> entries,
+        Func<IReadOnlyList<TemplateFinished>, Task<bool>> post
+    ) =>
         PostAsync(
-            Channels.WeChatTemplate,
+            channel,
             entries,
             entry => new TemplateFinished(
                 entry.Address,
+                entry.Content.Split('\n')[0],
                 entry.ProviderId!,
                 entry.Fate == Fate.Delivered,
                 ReportedAt(entry)
             ),
-            number => new TemplateFinished($"oStranger{number}", $"{number}", Success: true, clock.Now),
-            poster.PostTemplatesAsync
+            number => new TemplateFinished($"oStranger{number}", "stranger", $"{number}", Success: true, clock.Now),
+            post
         );
 
     /// <summary>Posts receipts of single messages, as the script has it.</summary>

@@ -54,7 +54,7 @@ public sealed record Rule
     public Act Do { get; init; }
 
     /// <summary><c>sms</c>, <c>bank-sms</c>, <c>wechat</c>,
-    /// <c>wechat-template</c> or <c>app</c>; null for all.</summary>
+    /// <c>wechat-template</c>, <c>wechat-subscribe</c> or <c>app</c>; null for all.</summary>
     public string? Channel { get; init; }
 
     /// <summary>Share of requests, chosen by a hash of their key: the same ones each time.</summary>

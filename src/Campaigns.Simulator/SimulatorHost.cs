@@ -64,6 +64,7 @@ public static class SimulatorHost
         builder.Services.AddSingleton<BankSmsProvider>();
         builder.Services.AddSingleton<WeChatProvider>();
         builder.Services.AddSingleton<WeChatTemplateProvider>();
+        builder.Services.AddSingleton<WeChatSubscribeProvider>();
         builder.Services.AddSingleton<JPushProvider>();
 
         var app = builder.Build();

@@ -6,6 +6,7 @@ using Campaigns.Channels;
 using Campaigns.Channels.Aliyun;
 using Campaigns.Channels.BankSms;
 using Campaigns.Channels.WeChat;
+using Campaigns.Customers;
 using Campaigns.Receipts;
 using Campaigns.Results;
 
@@ -60,7 +61,8 @@ internal static class CallbackEndpoints
             .WithName("takeWeChatEvent")
             .WithSummary("An event of WeChat")
             .WithDescription(
-                "Signed XML, not older than five minutes. Repetitions change nothing. 403 `another-account` where "
+                "Signed XML, not older than five minutes. Repetitions change nothing. Receipts, and what users answer when asked "
+                    + "to authorise subscribe messages. 403 `another-account` where "
                     + "ToUserName is not the account of the settings (`Channels:wechat:Account`, or of the gateway's own "
                     + "section); where these name none, every account that has the token is taken."
             );
@@ -132,6 +134,7 @@ internal static class CallbackEndpoints
         HttpRequest request,
         Gateways gateways,
         ReceiptIntake intake,
+        Authorisations authorisations,
         TimeProvider time,
         CancellationToken cancellationToken
     )
@@ -154,6 +157,7 @@ internal static class CallbackEndpoints
         }
 
         await intake.TakeAsync(Channel.WeChat, said.Receipts, cancellationToken);
+        await authorisations.TakeAsync(Channel.WeChat, said.Authorisations, cancellationToken);
         if (said.MassSend is { } finished)
         {
             await intake.TakeMassSendAsync(finished, cancellationToken);

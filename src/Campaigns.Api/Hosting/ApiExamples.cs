@@ -120,6 +120,20 @@ internal static class ApiExamples
               ]
             }
             """,
+        ["recordAuthorisations"] = """
+            {
+              "authorisations": [
+                {
+                  "source": "mini-program",
+                  "id": "popup-1",
+                  "customerId": "C000000007",
+                  "template": "VRR0UEO9VJOLs0MHlU0OilqX6MVFDwH3_3gz3Oc0NIc",
+                  "messages": 1,
+                  "occurredAt": "2025-12-01T10:00:00+08:00"
+                }
+              ]
+            }
+            """,
         ["recordEvents"] = """
             {
               "events": [

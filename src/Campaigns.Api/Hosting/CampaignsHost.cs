@@ -101,6 +101,7 @@ internal static class CampaignsHost
         api.MapFields();
         api.MapCustomers();
         api.MapImports();
+        api.MapAuthorisations();
         api.MapEvents();
         api.MapSegments();
         api.MapTemplates();

@@ -302,6 +302,39 @@ public sealed record AuditVerification
     public required IReadOnlyList<AuditFault> Faults { get; init; }
 }
 
+/// <summary>Messages that a customer authorises by a template of the provider's.</summary>
+public sealed record AuthorisationItem
+{
+    /// <summary>Who says so, such as `mini-program`.</summary>
+    [JsonPropertyName("source")]
+    public required string Source { get; init; }
+
+    /// <summary>The source's own id of it: sent again, it changes nothing.</summary>
+    [JsonPropertyName("id")]
+    public required string Id { get; init; }
+
+    [JsonPropertyName("customerId")]
+    public required string CustomerId { get; init; }
+
+    /// <summary>The provider's id of the template, as templates name it in `providerTemplate`.</summary>
+    [JsonPropertyName("template")]
+    public required string Template { get; init; }
+
+    /// <summary>How many more may be sent, at most 1,000; 0 takes back what was authorised up to then.</summary>
+    [JsonPropertyName("messages")]
+    public required int Messages { get; init; }
+
+    [JsonPropertyName("occurredAt")]
+    public required DateTimeOffset OccurredAt { get; init; }
+}
+
+/// <summary>Up to 1,000 of them.</summary>
+public sealed record AuthorisationsBody
+{
+    [JsonPropertyName("authorisations")]
+    public required IReadOnlyList<AuthorisationItem> Authorisations { get; init; }
+}
+
 /// <summary>What became of a callback's entries.</summary>
 public sealed record BankSmsAnswer
 {
@@ -1033,7 +1066,8 @@ public sealed record CustomerAddresses
     [JsonPropertyName("phone"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Phone { get; init; }
 
-    /// <summary>The bank's service account's id of a follower: WeChat.</summary>
+    /// <summary>The account's id of a follower, or of a user of the mini program, whichever sends:
+    /// WeChat.</summary>
     [JsonPropertyName("openId"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? OpenId { get; init; }
 

@@ -335,6 +335,15 @@ public interface ICampaignsApi
     [Put("/v1/templates/{templateId}")]
     Task<Template> PutTemplateAsync(string templateId, [Body] TemplateDraft body, [Header("If-Match")] string? ifMatch = null, CancellationToken cancellationToken = default);
 
+    /// <summary>Record up to 1,000 authorisations of messages. By whom a WeChat subscribe message may be sent to:
+    /// each takes one that the customer has authorised by its template, and who has none cannot be reached by it.
+    /// In any order; each for itself, and once by source and id. Where WeChat's own events come to
+    /// `/v1/callbacks/wechat`, they tell the same: use one of the two. An unknown customer is kept by id until the
+    /// bank states it. Open to: backend, admin.</summary>
+    [Headers("Accept: application/json", "Content-Type: application/json")]
+    [Post("/v1/authorisations")]
+    Task<BatchAnswer> RecordAuthorisationsAsync([Body] AuthorisationsBody body, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
+
     /// <summary>Record a grant or a refusal. Kept as proof; the newest by occurredAt holds, and of two at one
     /// instant the refusal. Sent again it changes nothing. An unknown customer is kept by id until the bank states
     /// it. Open to: backend, admin.</summary>

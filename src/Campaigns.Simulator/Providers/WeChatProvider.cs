@@ -175,5 +175,7 @@ internal static class WeChatRoutes
         app.MapPost("/cgi-bin/message/mass/get", provider.MassGetAsync);
         var templates = app.ServiceProvider.GetRequiredService<WeChatTemplateProvider>();
         app.MapPost("/cgi-bin/message/template/send", templates.SendAsync);
+        var subscribed = app.ServiceProvider.GetRequiredService<WeChatSubscribeProvider>();
+        app.MapPost("/cgi-bin/message/subscribe/send", subscribed.SendAsync);
     }
 }

@@ -28,7 +28,7 @@ internal sealed class WeChatTemplateProvider(Exchange exchange, WeChatProvider a
     {
         var (incoming, fault) =
             account.TokenFault(context) is { } refused ? (null, refused)
-            : await WeChatProvider.BodyAsync(context) is { } json ? Read(json)
+            : await WeChatProvider.BodyAsync(context) is { } json ? Read(json, Channels.WeChatTemplate)
             : (null, WeChatProvider.Error(47001, "data format error"));
         await (
             incoming is null
@@ -37,7 +37,8 @@ internal sealed class WeChatTemplateProvider(Exchange exchange, WeChatProvider a
         );
     }
 
-    private static (Incoming?, Reply?) Read(JsonElement json)
+    /// <summary>A message by a template, of either kind.</summary>
+    internal static (Incoming?, Reply?) Read(JsonElement json, string channel)
     {
         var openid = WeChatProvider.Text(json, "touser");
         var template = WeChatProvider.Text(json, "template_id");
@@ -50,11 +51,14 @@ internal sealed class WeChatTemplateProvider(Exchange exchange, WeChatProvider a
         return fault is null
             ? (
                 new Incoming(
-                    Channels.WeChatTemplate,
+                    channel,
                     WeChatProvider.Text(json, "client_msg_id"),
                     [openid!],
                     _ => $"{template}\n{string.Join('\n', values!.Select(one => $"{one.Key}={one.Value}"))}"
-                ),
+                )
+                {
+                    Template = template,
+                },
                 null
             )
             : (null, fault);

@@ -11,9 +11,8 @@ namespace Campaigns.Channels;
 /// went out by it before another took its place.</remarks>
 public sealed class ChannelSettings
 {
-    /// <summary>Name of the gateway: <c>aliyun-sms</c>, <c>bank-sms</c>, <c>wechat-mass</c>,
-    /// <c>wechat-template</c>, <c>jpush</c> or <c>inbox</c>;
-    /// empty where the channel is not served.</summary>
+    /// <summary>Name of the gateway: <c>aliyun-sms</c>, <c>bank-sms</c>, <c>wechat-mass</c>, <c>wechat-template</c>,
+    /// <c>wechat-subscribe</c>, <c>jpush</c> or <c>inbox</c>; empty where the channel is not served.</summary>
     public string Gateway { get; set; } = "";
 
     /// <summary>Name of the gateway of servicing messages, where it is another than <see cref="Gateway"/>; empty where it is

@@ -38,6 +38,10 @@ public sealed record GatewayDeclaration
     /// <summary>Whether it sends templates of the provider's own only, so that ours must name one.</summary>
     public bool NeedsProviderTemplate { get; init; }
 
+    /// <summary>Where each message takes one that the customer has authorised by the provider's template: the code that says
+    /// she has none left. Null where none is needed.</summary>
+    public string? NoAuthorisation { get; init; }
+
     /// <summary>Whether an item is sent to an address of the customer's; otherwise the customer herself is the address, and
     /// whoever has consented to the channel can be reached by it.</summary>
     public bool NeedsAddress { get; init; } = true;

@@ -191,6 +191,19 @@ public static class ChannelsModule
             Provider = WeChatCallbacks.Provider,
         });
         services.AddSingleton(provider => new GatewayKind(
+            WeChatSubscribeGateway.Name,
+            Channel.WeChat,
+            settings => new WeChatSubscribeGateway(
+                settings,
+                Http(provider),
+                provider.GetRequiredService<NpgsqlDataSource>(),
+                Time(provider)
+            )
+        )
+        {
+            Provider = WeChatCallbacks.Provider,
+        });
+        services.AddSingleton(provider => new GatewayKind(
             JPushGateway.Name,
             Channel.App,
             settings => new JPushGateway(settings, Http(provider), Time(provider))

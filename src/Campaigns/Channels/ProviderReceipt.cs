@@ -57,6 +57,23 @@ public sealed record ProviderReply(
     public override string ToString() => $"{Provider} {EventId}";
 }
 
+/// <summary>What somebody answered when asked to authorise messages by a template of the provider's.</summary>
+/// <param name="EventId">The same for a repetition and different for everything else of hers; gives no address away.</param>
+/// <param name="Address">Who, in the form of <see cref="SendItem.Address"/>. Not to be logged or stored.</param>
+/// <param name="Messages">How many more; 0 takes back what was authorised up to then.</param>
+/// <param name="At">When, by the provider's clock.</param>
+public sealed record ProviderAuthorisation(
+    string EventId,
+    string Address,
+    string Template,
+    int Messages,
+    DateTimeOffset At
+)
+{
+    /// <summary>Without the address.</summary>
+    public override string ToString() => EventId;
+}
+
 /// <summary>What a callback held.</summary>
 /// <param name="Items">Those that could be read.</param>
 /// <param name="Unreadable">How many could not.</param>

@@ -50,7 +50,7 @@ public sealed record CustomerAddresses
     /// <summary>Mobile number, E.164 or eleven digits of a mainland mobile: SMS.</summary>
     public string? Phone { get; init; }
 
-    /// <summary>The bank's service account's id of a follower: WeChat.</summary>
+    /// <summary>The account's id of a follower, or of a user of the mini program, whichever sends: WeChat.</summary>
     public string? OpenId { get; init; }
 
     /// <summary>The app's registration id: push and inbox.</summary>

@@ -7,7 +7,7 @@ using Npgsql;
 
 namespace Campaigns.Customers;
 
-/// <summary>The door to customers: fields, customers, consents, events, imports and the in-app
+/// <summary>The door to customers: fields, customers, consents, authorisations, events, imports and the in-app
 /// inbox.</summary>
 public static class CustomersModule
 {
@@ -20,6 +20,7 @@ public static class CustomersModule
             .AddSingleton<CustomerRegister>()
             .AddSingleton<Consents>()
             .AddSingleton<EventIntake>()
+            .AddSingleton<Authorisations>()
             .AddSingleton(provider => new GatewayKind(
                 InboxGateway.Name,
                 Channel.App,

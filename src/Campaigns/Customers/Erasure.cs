@@ -47,6 +47,8 @@ internal static class Erasure
             DELETE FROM event WHERE customer_key = @key;
             DELETE FROM address WHERE customer_key = @key;
             DELETE FROM inbox_message WHERE customer_key = @key;
+            DELETE FROM authorisation WHERE customer_key = @key;
+            DELETE FROM authorisation_entry WHERE customer_key = @key;
             UPDATE customer SET attributes = '{}', tags = '{}', stub = false, erased = true, updated_at = @now
             WHERE customer_key = @key;
             UPDATE contact SET

@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace Campaigns.Customers;
 
-/// <summary>Small keys of names that never change or go: time zones, kinds and sources of events.</summary>
+/// <summary>Small keys of names that never change or go: time zones, kinds and sources of events, templates that messages are authorised by.</summary>
 internal sealed class NameKeys(NpgsqlDataSource dataSource, string table, string key)
 {
     /// <summary>A smallint has room for 32,767.</summary>
@@ -15,6 +15,9 @@ internal sealed class NameKeys(NpgsqlDataSource dataSource, string table, string
     public static NameKeys TimeZones(NpgsqlDataSource dataSource) => new(dataSource, "time_zone", "zone");
 
     public static NameKeys EventTypes(NpgsqlDataSource dataSource) => new(dataSource, "event_type", "event_type");
+
+    public static NameKeys AuthorisedTemplates(NpgsqlDataSource dataSource) =>
+        new(dataSource, "authorised_template", "authorised_template");
 
     public static NameKeys EventSources(NpgsqlDataSource dataSource) => new(dataSource, "event_source", "event_source");
 

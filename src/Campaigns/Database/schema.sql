@@ -80,6 +80,32 @@ TABLE audit_pending
     seq bigint NOT NULL
     CONSTRAINT audit_pending_pkey PRIMARY KEY (seq)
 
+TABLE authorisation
+    customer_key bigint NOT NULL
+    authorised_template smallint NOT NULL
+    unspent integer NOT NULL DEFAULT 0
+    void_through timestamp with time zone NOT NULL DEFAULT '-infinity'::timestamp with time zone
+    CONSTRAINT authorisation_pkey PRIMARY KEY (customer_key, authorised_template)
+    CONSTRAINT authorisation_unspent_check CHECK ((unspent >= 0))
+
+TABLE authorisation_entry
+    customer_key bigint NOT NULL
+    event_source smallint NOT NULL
+    event_id text NOT NULL
+    authorised_template smallint NOT NULL
+    messages smallint NOT NULL
+    occurred_at timestamp with time zone NOT NULL
+    recorded_at timestamp with time zone NOT NULL
+    CONSTRAINT authorisation_entry_messages_check CHECK ((messages >= 0))
+    CONSTRAINT authorisation_entry_pkey PRIMARY KEY (customer_key, event_source, event_id)
+
+TABLE authorised_template
+    authorised_template smallint NOT NULL GENERATED ALWAYS AS IDENTITY
+    name text NOT NULL
+    CONSTRAINT authorised_template_name_key UNIQUE (name)
+    CONSTRAINT authorised_template_pkey PRIMARY KEY (authorised_template)
+    CREATE UNIQUE INDEX authorised_template_name_key ON public.authorised_template USING btree (name)
+
 TABLE business_clock
     singleton boolean NOT NULL DEFAULT true
     clock_offset interval NOT NULL DEFAULT '00:00:00'::interval

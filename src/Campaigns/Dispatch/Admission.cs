@@ -17,11 +17,13 @@ internal sealed record Admitted(
 /// <summary>Reads consent and reach again, and takes a place under the caps for everyone who may go.</summary>
 internal sealed class Admission(Rivals rivals)
 {
+    /// <param name="template">The provider's, of the message; null where it names none.</param>
     /// <param name="candidates">In the order of keys.</param>
     internal async Task<Admitted> OfAsync(
         NpgsqlConnection connection,
         WaveContext wave,
         GatewayDeclaration gateway,
+        string? template,
         List<Touch> candidates,
         ContactDay dates,
         CancellationToken cancellationToken
@@ -36,6 +38,7 @@ internal sealed class Admission(Rivals rivals)
         if (!wave.Marketing)
         {
             var unreachable = await ContactPlaces.NotServicedAsync(connection, gateway, keys, cancellationToken);
+            await SpendAsync(connection, gateway, template, keys, unreachable, cancellationToken);
             return Sort(candidates, null, unreachable, []);
         }
 
@@ -76,6 +79,30 @@ internal sealed class Admission(Rivals rivals)
         }
 
         return Sort(candidates, previous, await OutrankedAsync(connection, wave, refused, waiting), waiting);
+    }
+
+    /// <summary>Where each message takes an authorisation, whoever has none cannot be reached. Marketing never takes one.
+    /// </summary>
+    private static async Task SpendAsync(
+        NpgsqlConnection connection,
+        GatewayDeclaration gateway,
+        string? template,
+        long[] keys,
+        Dictionary<long, Withheld> unreachable,
+        CancellationToken cancellationToken
+    )
+    {
+        if (gateway.NoAuthorisation is null)
+        {
+            return;
+        }
+
+        long[] asked = [.. keys.Where(key => !unreachable.ContainsKey(key))];
+        var spent = await UnspentAuthorisations.SpendAsync(connection, template ?? "", asked, cancellationToken);
+        foreach (var key in asked.Where(key => !spent.Contains(key)))
+        {
+            unreachable[key] = Withheld.Unreachable;
+        }
     }
 
     /// <summary>Says of a cap whether it was a higher campaign that went.</summary>

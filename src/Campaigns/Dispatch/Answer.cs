@@ -18,6 +18,10 @@ internal sealed record Answer(Attempt Attempt, Reply Reply, IReadOnlyList<ItemRe
     internal bool NothingFollows =>
         Rejected.Count == 0 && Poisoned.Count == 0 && Retried.Count == 0 && Unsent.Count == 0;
 
+    /// <summary>Touches that were answered with a code.</summary>
+    internal IEnumerable<Touch> WithCode(string code) =>
+        Attempt.Touches.Where((_, i) => Items[Items.Count == 1 ? 0 : i].Code == code);
+
     /// <summary>Null where nothing is to be recorded yet.</summary>
     internal static Answer? Of(Attempt attempt, Reply reply, GatewayDeclaration gateway)
     {

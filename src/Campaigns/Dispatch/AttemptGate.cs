@@ -58,7 +58,15 @@ internal sealed class AttemptGate(
 
         candidates.RemoveAll(touch => withheld.ContainsKey(touch.CustomerKey));
         var dates = await localDays.AtAsync(connection, fence.Now, fence.Zones);
-        var admitted = await admission.OfAsync(connection, wave, gateway, candidates, dates, cancellationToken);
+        var admitted = await admission.OfAsync(
+            connection,
+            wave,
+            gateway,
+            wave.ProviderTemplate(chunk),
+            candidates,
+            dates,
+            cancellationToken
+        );
         foreach (var (key, reason) in admitted.Refused)
         {
             withheld[key] = reason;

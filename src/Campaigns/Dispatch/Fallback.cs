@@ -36,16 +36,21 @@ internal sealed class Fallback(Gateways gateways)
             )
         ).ToDictionary(window => window.Wave);
         var (reachable, shared) = ContactReach.Sql("c", ChannelSet.Of(gateways.WithoutAddress(wave.Plan.Purpose)));
+        var (authorised, allowed) =
+            wave.Plan.AuthorisedTemplates.Count > 0
+                ? UnspentAuthorisations.Sql("c", Channel.WeChat, "@authorised", "customer_key = ANY (@keys)")
+                : ("", "-1::smallint");
         var customers = await connection.QueryAsync<Customer>(
             new CommandDefinition(
                 $"""
                 SELECT c.customer_key, c.preferred_channels, l.waves,
-                       (l.open_channels & {reachable} & ~{shared}
+                       (l.open_channels & {reachable} & ~{shared} & {allowed}
                         & CASE WHEN @Marketing THEN c.consented & ~c.opted_out ELSE -1::smallint END
                         & CASE WHEN c.erased OR @Marketing AND c.personalisation_off AND @UsesProfiling THEN 0::smallint
                                ELSE -1::smallint END)::smallint AS open
                 FROM contact c
                 JOIN run_calendar l ON l.run_key = @RunKey AND l.zone = c.zone AND l.slots = c.preferred_slots
+                {authorised}
                 WHERE c.customer_key = ANY (@keys)
                 ORDER BY c.customer_key
                 """,
@@ -53,6 +58,7 @@ internal sealed class Fallback(Gateways gateways)
                 {
                     chunk.RunKey,
                     keys,
+                    authorised = wave.Plan.AuthorisedTemplates.ToArray(),
                     wave.Marketing,
                     wave.Plan.UsesProfiling,
                 },

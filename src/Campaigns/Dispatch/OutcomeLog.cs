@@ -129,6 +129,17 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
                     .OrderBy(touch => touch.CustomerKey),
             ];
             await GiveBack.OfAsync(connection, wave, gateway, one.Attempt, back, CancellationToken.None);
+            if (gateway.NoAuthorisation is { } none && wave.ProviderTemplate(chunk) is { } template)
+            {
+                var usedUp = Keys(one.WithCode(none));
+                await GiveBack.AuthorisationsAsync(
+                    connection,
+                    template,
+                    one.Attempt,
+                    usedUp,
+                    [.. Keys(back).Except(usedUp)]
+                );
+            }
         }
 
         var rejected = Keys(answers.SelectMany(one => one.Rejected));

@@ -27,6 +27,10 @@ internal sealed class WaveContext
 
     internal bool Marketing => Plan.Purpose == Purpose.Marketing;
 
+    /// <summary>Null where the chunk's template names none.</summary>
+    internal string? ProviderTemplate(Chunk chunk) =>
+        Messages.GetValueOrDefault(chunk.Variant)?.Content.ProviderTemplate;
+
     internal ContactLimits Limits(GatewayDeclaration gateway) =>
         new(
             Plan.Caps.PerDay,

@@ -26,9 +26,12 @@ internal static partial class TemplateChecks
         }
 
         CheckText(draft.Link, "link", 500, faults);
-        if (draft.Link is { } link && !Uri.TryCreate(link, UriKind.Absolute, out _))
+        if (draft.Link is { } link && !Uri.TryCreate(link, UriKind.Absolute, out _) && !IsPage(draft, link))
         {
-            faults.Malformed("link", "must be an absolute address");
+            faults.Malformed(
+                "link",
+                "must be an absolute address, or of a servicing message by WeChat a mini program's page, as pages/card?id=1"
+            );
         }
 
         foreach (var (name, value) in draft.Defaults)
@@ -44,6 +47,9 @@ internal static partial class TemplateChecks
             CheckText(value ?? "", $"defaults.{name}", 200, faults);
         }
     }
+
+    private static bool IsPage(TemplateDraft draft, string link) =>
+        draft is { Channel: Channel.WeChat, Purpose: Purpose.Servicing } && Page().IsMatch(link);
 
     public static void CheckWords(TemplateDraft draft, TemplateOptions options, FaultList faults)
     {
@@ -227,6 +233,9 @@ internal static partial class TemplateChecks
         string.Concat(text.Where(letter => !char.IsWhiteSpace(letter) && !IsFormat(letter)));
 
     private static bool IsFormat(char letter) => char.GetUnicodeCategory(letter) == UnicodeCategory.Format;
+
+    [GeneratedRegex(@"\A[\w-]+(/[\w-]+)+(\?[\w.~%&=-]*)?\z", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Page();
 
     [GeneratedRegex(
         @"\A[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8}){0,3}\z",

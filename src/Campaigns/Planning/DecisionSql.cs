@@ -31,6 +31,14 @@ internal static class DecisionSql
     )
     {
         var (reachable, shared) = ContactReach.Sql("k", ChannelSet.Of(plan.WithoutAddress));
+        var authorised = "";
+        if (plan.AuthorisedTemplates.Count > 0)
+        {
+            const string part = "customer_key >= @low AND customer_key < @high";
+            (authorised, var allowed) = UnspentAuthorisations.Sql("k", Channel.WeChat, "@authorised", part);
+            reachable = $"({reachable} & {allowed})";
+        }
+
         var columns = new List<string>
         {
             "k.customer_key, k.key_hash, k.preferred_channels, k.birth_date, k.opted_out, k.consented",
@@ -54,6 +62,7 @@ internal static class DecisionSql
             SELECT {string.Join(", ", columns)}
             FROM contact k
             JOIN customer c ON c.customer_key = k.customer_key AND c.customer_key >= @low AND c.customer_key < @high
+            {authorised}
             WHERE k.customer_key >= @low AND k.customer_key < @high AND NOT k.erased AND {include.Condition}
             """;
 

@@ -117,6 +117,7 @@ internal sealed class DecisionStatement
         parameters.AddWithValue("channels", ChannelSet.Of(_plan.Channels));
         parameters.AddWithValue("choice", ChannelChoice.Table(_plan.Channels));
         parameters.AddWithValue("earlier", _run.EarlierRuns);
+        parameters.AddWithValue("authorised", _plan.AuthorisedTemplates.ToArray());
         Add(parameters, "risk", NpgsqlDbType.Smallint, (short?)_plan.ProductRisk);
         Add(parameters, "per_day", NpgsqlDbType.Integer, _plan.Caps.PerDay);
         Add(parameters, "per_week", NpgsqlDbType.Integer, _plan.Caps.PerWeek);

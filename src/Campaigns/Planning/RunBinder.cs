@@ -2,6 +2,7 @@ using Campaigns.Calendar;
 using Campaigns.Channels;
 using Campaigns.Lifecycle;
 using Campaigns.Segments;
+using Dapper;
 using Npgsql;
 
 namespace Campaigns.Planning;
@@ -33,10 +34,37 @@ internal static class RunBinder
             PolicyVersion = policy.Version,
             CalendarVersion = calendarVersion,
             WithoutAddress = gateways.WithoutAddress(bound.Definition.Purpose),
+            AuthorisedTemplates = await AuthorisedAsync(connection, bound, gateways),
             GlobalHoldout = await GlobalHoldouts.CurrentAsync(connection),
         };
         return (plan, calendar);
     }
+
+    private static async Task<IReadOnlyList<string>> AuthorisedAsync(
+        NpgsqlConnection connection,
+        Bound bound,
+        Gateways gateways
+    ) =>
+        gateways.For(Channel.WeChat, bound.Definition.Purpose) is { Declaration.NoAuthorisation: not null }
+            ?
+            [
+                .. await connection.QueryAsync<string>(
+                    """
+                    SELECT DISTINCT v.provider_template
+                    FROM unnest(@ids, @versions) AS t (template_id, version)
+                    JOIN template_version v USING (template_id, version)
+                    WHERE v.channel = @channel AND v.provider_template IS NOT NULL
+                    ORDER BY 1
+                    """,
+                    new
+                    {
+                        ids = bound.Templates.Select(template => template.TemplateId).ToArray(),
+                        versions = bound.Templates.Select(template => template.Version).ToArray(),
+                        channel = (short)Channel.WeChat,
+                    }
+                ),
+            ]
+            : [];
 
     private static RunPlan Plan(string campaignId, int version, Bound bound)
     {

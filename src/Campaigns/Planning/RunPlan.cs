@@ -24,6 +24,10 @@ public sealed record RunPlan
     /// <summary>Of all channels, those whose gateway of this purpose needed no address when the run was made: whoever has consented can be
     /// reached by them.</summary>
     public IReadOnlyList<Channel> WithoutAddress { get; init; } = [];
+
+    /// <summary>The provider's templates by each of which a customer must have authorised a message to be reached by WeChat, so
+    /// that being reached does not depend on the variant; none where its gateway asks for no authorisation.</summary>
+    public IReadOnlyList<string> AuthorisedTemplates { get; init; } = [];
     public required IReadOnlyList<PlannedVariant> Variants { get; init; }
     public required IReadOnlyList<BoundTemplate> Templates { get; init; }
     public required Goal Goal { get; init; }

@@ -84,6 +84,35 @@ public sealed class WeChatCallbackTests
         );
     }
 
+    [Theory]
+    [InlineData("popup", "accept", 1)]
+    [InlineData("popup", "reject", null)]
+    [InlineData("change", "reject", 0)]
+    [InlineData("change", "accept", null)]
+    public void A_user_authorises_a_message_when_asked_and_takes_back_all_in_the_settings(
+        string what,
+        string status,
+        int? messages
+    )
+    {
+        var name = what == "popup" ? "SubscribeMsgPopupEvent" : "SubscribeMsgChangeEvent";
+        var said = Parse(
+            $"""
+            <Event>subscribe_msg_{what}_event</Event><{name}>
+            <List><TemplateId>t1</TemplateId><SubscribeStatusString>{status}</SubscribeStatusString></List>
+            <List><TemplateId>t2</TemplateId><SubscribeStatusString>ban</SubscribeStatusString></List>
+            </{name}>
+            """
+        ).Value.Authorisations;
+
+        var at = new DateTimeOffset(2013, 11, 28, 8, 21, 0, TimeSpan.Zero);
+        ProviderAuthorisation[] expected = messages is { } count
+            ? [new($"{what}/1385626860/t1", "oOpenid", "t1", count, at)]
+            : [];
+        Assert.Equal(expected, said);
+        Assert.All(said, one => Assert.DoesNotContain("oOpenid", $"{one}", StringComparison.Ordinal));
+    }
+
     [Fact]
     public void An_event_of_no_concern_says_nothing()
     {
@@ -104,6 +133,10 @@ public sealed class WeChatCallbackTests
     [InlineData("<xml><CreateTime>1</CreateTime><Event>MASSSENDJOBFINISH</Event><MsgID>1</MsgID></xml>")]
     [InlineData("<xml><CreateTime>1</CreateTime><Event>TEMPLATESENDJOBFINISH</Event></xml>")]
     [InlineData("<xml><CreateTime>1</CreateTime><Event>subscribe_msg_sent_event</Event></xml>")]
+    [InlineData(
+        "<xml><CreateTime>1</CreateTime><Event>subscribe_msg_popup_event</Event><SubscribeMsgPopupEvent><List>"
+            + "<TemplateId>t</TemplateId></List></SubscribeMsgPopupEvent></xml>"
+    )]
     [InlineData("{\"xml\":1}")]
     [InlineData(
         "<!DOCTYPE xml [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><xml><CreateTime>1</CreateTime><Event>&e;</Event></xml>"

@@ -34,7 +34,11 @@ public sealed record WeChatEvent(
     string Account,
     IReadOnlyList<ProviderReceipt> Receipts,
     MassSendFinished? MassSend = null
-);
+)
+{
+    /// <summary>Of subscribe messages.</summary>
+    public IReadOnlyList<ProviderAuthorisation> Authorisations { get; init; } = [];
+}
 
 /// <summary>What WeChat posts: XML events, signed with a shared token. Answer <c>success</c> within 5 s, else they come
 /// again, three times in all.</summary>
@@ -44,7 +48,12 @@ public static class WeChatCallbacks
     public const int MaxBytes = 64 << 10;
 
     /// <summary>Those of whose sends the events tell.</summary>
-    public static readonly IReadOnlyList<string> Gateways = [WeChatMassGateway.Name, WeChatTemplateGateway.Name];
+    public static readonly IReadOnlyList<string> Gateways =
+    [
+        WeChatMassGateway.Name,
+        WeChatTemplateGateway.Name,
+        WeChatSubscribeGateway.Name,
+    ];
 
     /// <summary>Whose account its gateways share, and the source of receipts of single messages.</summary>
     internal const string Provider = "wechat";
@@ -119,9 +128,37 @@ public static class WeChatCallbacks
                 return receipts.Count == 0 || receipts.Contains(null)
                     ? Malformed("The event lacks an entry, its MsgID or its ErrorCode.")
                     : new WeChatEvent(account, receipts!);
+            case "subscribe_msg_popup_event":
+                return Authorised(root, account, root.Element("SubscribeMsgPopupEvent"), at);
+            case "subscribe_msg_change_event":
+                return Authorised(root, account, root.Element("SubscribeMsgChangeEvent"), at);
             default:
                 return new WeChatEvent(account, []);
         }
+    }
+
+    /// <summary>Agreed to when asked, it is one message more; refused in the settings, none is left. Refused when asked, it
+    /// changes nothing.</summary>
+    private static Result<WeChatEvent> Authorised(XElement root, string account, XElement? said, DateTimeOffset at)
+    {
+        var (openid, asked) = (Text(root, "FromUserName"), said?.Name.LocalName == "SubscribeMsgPopupEvent");
+        var entries = new List<ProviderAuthorisation>();
+        foreach (var entry in said?.Elements("List") ?? [])
+        {
+            var template = ProviderWords.Id(Text(entry, "TemplateId"));
+            if (openid is null || template is null || Text(entry, "SubscribeStatusString") is not { } status)
+            {
+                return Malformed("The event lacks FromUserName, a TemplateId or its SubscribeStatusString.");
+            }
+
+            if (asked ? status == "accept" : status == "reject")
+            {
+                var id = $"{(asked ? "popup" : "change")}/{at.ToUnixTimeSeconds()}/{template}";
+                entries.Add(new ProviderAuthorisation(id, openid, template, asked ? 1 : 0, at));
+            }
+        }
+
+        return new WeChatEvent(account, []) { Authorisations = entries };
     }
 
     private static MassSendFinished? MassSend(XElement root, DateTimeOffset at)

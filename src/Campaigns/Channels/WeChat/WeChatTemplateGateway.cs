@@ -38,7 +38,18 @@ internal sealed class WeChatTemplateGateway(
             DedupePeriod = TimeSpan.FromMinutes(10),
         };
 
-    public IEnumerable<string> FaultsOf(MessageContent content) => WeChatKeywords.FaultsOf(content.Text);
+    public IEnumerable<string> FaultsOf(MessageContent content)
+    {
+        foreach (var fault in WeChatKeywords.FaultsOf(content.Text))
+        {
+            yield return fault;
+        }
+
+        if (content.Link is { } link && !Uri.TryCreate(link, UriKind.Absolute, out _))
+        {
+            yield return "has a link that is no absolute address";
+        }
+    }
 
     public Task<SendResult> SendAsync(SendRequest request, CancellationToken cancellationToken) =>
         Body(request) is { } body

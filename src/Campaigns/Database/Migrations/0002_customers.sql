@@ -115,6 +115,33 @@ CREATE TABLE event (
 );
 CREATE INDEX event_of_type ON event (event_type, customer_key, occurred_at) INCLUDE (amount);
 
+CREATE TABLE authorised_template (
+    authorised_template smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL UNIQUE             -- the provider's id
+);
+
+-- Messages that a customer has authorised and nobody has attempted, by template. What was authorised up to void_through
+-- holds no more: taken back, or used up as the provider says.
+CREATE TABLE authorisation (
+    customer_key bigint NOT NULL,
+    authorised_template smallint NOT NULL,
+    unspent integer NOT NULL DEFAULT 0 CHECK (unspent >= 0),
+    void_through timestamptz NOT NULL DEFAULT '-infinity',
+    PRIMARY KEY (customer_key, authorised_template)
+) WITH (fillfactor = 80);
+
+-- What customers said: messages authorised, or with 0 that none is any more. Idempotent by source and id.
+CREATE TABLE authorisation_entry (
+    customer_key bigint NOT NULL,
+    event_source smallint NOT NULL,
+    event_id text NOT NULL,
+    authorised_template smallint NOT NULL,
+    messages smallint NOT NULL CHECK (messages >= 0),
+    occurred_at timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    PRIMARY KEY (customer_key, event_source, event_id)
+);
+
 -- Which column of a file becomes what.
 CREATE TABLE import_mapping (
     mapping_id text PRIMARY KEY,
