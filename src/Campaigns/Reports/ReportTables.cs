@@ -137,7 +137,9 @@ internal static class ReportTables
     }
 
     private static ReportCell[] Mass(string path, MassSendCounts? sent) =>
-        sent is null ? [Of("–"), Of("–")] : [Count(path + ".sentTo", sent.SentTo), Count(path + ".notSent", sent.NotSent)];
+        sent is null
+            ? [Of("–"), Of("–")]
+            : [Count(path + ".sentTo", sent.SentTo), Count(path + ".notSent", sent.NotSent)];
 
     public static string Ledger(ReportLedger ledger, ReportWords words) =>
         Table(
