@@ -1,3 +1,4 @@
+using Campaigns.Api.Edge;
 using Campaigns.Channels;
 using Campaigns.Channels.BankSms;
 using Campaigns.Receipts;
@@ -23,6 +24,7 @@ internal static class BankSmsCallbackEndpoints
         callbacks
             .MapPost("/bank-sms/receipts", ReceiptsAsync)
             .Produces<BankSmsAnswer>()
+            .Bounded(Intake.Receipts)
             .WithName("takeBankSmsReceipts")
             .WithSummary("Receipts of the bank's own SMS sender")
             .WithDescription(

@@ -39,6 +39,7 @@ internal static class CallbackEndpoints
         callbacks
             .MapPost("/aliyun-sms/{secret}/reports", ReportsAsync)
             .Produces<AliyunAnswer>()
+            .Bounded(Intake.Receipts)
             .WithName("takeAliyunReports")
             .WithSummary("SmsReport of Aliyun")
             .WithDescription("Delivery reports; the secret in the path is their proof. Repetitions change nothing.");
@@ -58,6 +59,7 @@ internal static class CallbackEndpoints
             .MapPost("/wechat", WeChatAsync)
             .Produces<string>(contentType: "text/plain")
             .Produces<Problem>(StatusCodes.Status403Forbidden, Problems.ContentType)
+            .Bounded(Intake.Receipts)
             .WithName("takeWeChatEvent")
             .WithSummary("An event of WeChat")
             .WithDescription(

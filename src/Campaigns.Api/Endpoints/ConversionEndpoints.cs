@@ -65,11 +65,12 @@ internal static class ConversionEndpoints
                     ConversionsBody body,
                     Actor actor,
                     EventIntake module,
-                    SingleEvents singly,
+                    FewEvents few,
                     CancellationToken cancellationToken
-                ) => BatchAnswer.Of(await RecordAsync(body, actor, module, singly, cancellationToken)).ToHttp()
+                ) => BatchAnswer.Of(await RecordAsync(body, actor, module, few, cancellationToken)).ToHttp()
             )
             .RequireRole(Role.Backend, Role.Partner)
+            .Bounded(Intake.Events)
             .WithTags("Conversions")
             .WithName("recordConversions")
             .WithSummary("Record up to 1,000 conversions and reversals")
@@ -82,7 +83,7 @@ internal static class ConversionEndpoints
         ConversionsBody body,
         Actor actor,
         EventIntake module,
-        SingleEvents singly,
+        FewEvents few,
         CancellationToken cancellationToken
     ) =>
         actor.PartnerId is { } partner && body.Conversions.Any(item => item.Source != partner)
@@ -91,7 +92,7 @@ internal static class ConversionEndpoints
                 actor,
                 [.. body.Conversions.Select(item => item.Entry)],
                 module,
-                singly,
+                few,
                 cancellationToken
             );
 }

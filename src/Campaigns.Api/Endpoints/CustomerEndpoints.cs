@@ -98,6 +98,7 @@ internal static class CustomerEndpoints
                     CancellationToken cancellationToken
                 ) => (await module.PutAsync(actor, id, body, cancellationToken)).ToHttp()
             )
+            .Bounded(Intake.Batches)
             .WithName("putCustomer")
             .WithSummary("State a customer, whole")
             .WithDescription(
@@ -119,6 +120,7 @@ internal static class CustomerEndpoints
                         )
                         .ToHttp()
             )
+            .Bounded(Intake.Batches)
             .WithName("putCustomers")
             .WithSummary("State up to 1,000 customers")
             .WithDescription("Each for itself, as PUT would: what is wrong with one does not stop the others.");

@@ -42,6 +42,7 @@ internal static class EngagementEndpoints
                 }
             )
             .RequireRole(Role.Backend)
+            .Bounded(Intake.Batches)
             .WithTags("Engagements")
             .WithName("recordEngagements")
             .WithSummary("Record up to 1,000 openings, clicks and dismissals")

@@ -48,17 +48,16 @@ internal static class EventEndpoints
                     EventsBody body,
                     Actor actor,
                     EventIntake module,
-                    SingleEvents singly,
+                    FewEvents few,
                     CancellationToken cancellationToken
                 ) =>
                 {
                     var entries = body.Events.Select(item => item.Entry).ToArray();
-                    return BatchAnswer
-                        .Of(await RecordAsync(actor, entries, module, singly, cancellationToken))
-                        .ToHttp();
+                    return BatchAnswer.Of(await RecordAsync(actor, entries, module, few, cancellationToken)).ToHttp();
                 }
             )
             .RequireRole(Role.Backend)
+            .Bounded(Intake.Events)
             .WithTags("Events")
             .WithName("recordEvents")
             .WithSummary("Record up to 1,000 events")
@@ -68,18 +67,18 @@ internal static class EventEndpoints
             );
     }
 
-    /// <summary>A batch is a transaction of its own; one alone shares it with those of other callers.</summary>
+    /// <summary>A batch is a transaction of its own; few events share it with those of other callers.</summary>
     internal static async Task<Result<IReadOnlyList<BatchItem>>> RecordAsync(
         Actor actor,
         EventEntry[] entries,
         EventIntake module,
-        SingleEvents singly,
+        FewEvents few,
         CancellationToken cancellationToken
     )
     {
-        if (entries is [var only])
+        if (entries.Length is > 0 and <= FewEvents.Most)
         {
-            return (await singly.RecordAsync(actor, only)).Map(item => (IReadOnlyList<BatchItem>)[item]);
+            return await few.RecordAsync(actor, entries);
         }
 
         var recorded = await module.RecordAsync(

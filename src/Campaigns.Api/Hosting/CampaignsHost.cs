@@ -138,6 +138,7 @@ internal static class CampaignsHost
         app.UseRouting();
         app.UseAuthentication();
         app.UseAuthorization();
+        app.UseMiddleware<IntakeLimits>();
         app.UseMiddleware<StrictRequests>();
         app.UseMiddleware<Idempotency>();
     }

@@ -14,7 +14,7 @@ public static class OutcomesModule
             .AddSingleton<FollowUps>()
             .AddSingleton<Engagements>()
             .AddSingleton<Inboxes>()
-            .AddSingleton<SingleEvents>();
+            .AddSingleton<FewEvents>();
 
     /// <summary>Folds counters every second and looks for follow-ups every ten; on workers only.</summary>
     public static IServiceCollection AddOutcomesWorker(this IServiceCollection services) =>

@@ -5,7 +5,7 @@ using Campaigns.Tests.Support;
 
 namespace Campaigns.Tests.Outcomes;
 
-public sealed class SingleEventTests
+public sealed class FewEventsTests
 {
     private static readonly TimeSpan Day = TimeSpan.FromDays(1);
 
@@ -16,13 +16,35 @@ public sealed class SingleEventTests
         var wrong = given.Buys("t1", Day) with { Currency = "yuan" };
         var entries = Everyone(given, 200).Append(wrong).ToList();
 
-        var answers = await RecordAsync(Singly(given), entries);
+        var answers = await RecordAsync(Few(given), entries);
 
-        Assert.All(answers.SkipLast(1), answer => Assert.Equal(ItemStatus.Created, answer.Value.Status));
-        Assert.Equal("currency", Assert.Single(answers[^1].Value.Error!.Fields).Path);
-        Assert.Equal(entries.Select(entry => entry.Id), answers.Select(answer => answer.Value.Id));
+        Assert.All(answers.SkipLast(1), answer => Assert.Equal(ItemStatus.Created, Assert.Single(answer.Value).Status));
+        Assert.Equal("currency", Assert.Single(answers[^1].Value[0].Error!.Fields).Path);
+        Assert.Equal(entries.Select(entry => entry.Id), answers.Select(answer => answer.Value[0].Id));
         Assert.Equal("200/200", await given.ConvertedAsync());
         Assert.InRange(await given.AskAsync<long>("SELECT count(*) FROM audit"), 1, 40);
+    }
+
+    [Fact]
+    public async Task Who_gives_a_few_is_answered_for_each_of_them_by_its_place()
+    {
+        await using var given = await GivenArms.CreateAsync(treated: 200, heldOut: 0);
+        var few = Few(given);
+
+        var answers = await Task.WhenAll(
+            Enumerable
+                .Range(0, 20)
+                .Select(caller =>
+                    few.RecordAsync(
+                        GivenArms.Backend,
+                        [.. Enumerable.Range(1, 10).Select(n => given.Buys($"t{(caller * 10) + n}", Day))]
+                    )
+                )
+        );
+
+        Assert.All(answers, answer => Assert.Equal(Enumerable.Range(0, 10), answer.Value.Select(item => item.Index)));
+        Assert.All(answers.SelectMany(answer => answer.Value), item => Assert.Equal(ItemStatus.Created, item.Status));
+        Assert.Equal("200/0", await given.ConvertedAsync());
     }
 
     [Fact]
@@ -31,14 +53,14 @@ public sealed class SingleEventTests
         await using var given = await GivenArms.CreateAsync(treated: 50, heldOut: 50);
         await given.ExecuteAsync("ALTER TABLE event ADD CHECK (event_id <> 'poison')");
         var entries = Everyone(given, 50).Append(given.Buys("t1", Day, "poison")).ToList();
-        var singly = Singly(given);
+        var few = Few(given);
 
-        var answers = entries.Select(entry => singly.RecordAsync(GivenArms.Backend, entry)).ToList();
+        var answers = entries.Select(entry => few.RecordAsync(GivenArms.Backend, [entry])).ToList();
 
         await Assert.ThrowsAnyAsync<Npgsql.PostgresException>(() => answers[^1]);
         Assert.All(
             await Task.WhenAll(answers.SkipLast(1)),
-            answer => Assert.Equal(ItemStatus.Created, answer.Value.Status)
+            answer => Assert.Equal(ItemStatus.Created, Assert.Single(answer.Value).Status)
         );
         Assert.Equal("50/50", await given.ConvertedAsync());
     }
@@ -50,7 +72,7 @@ public sealed class SingleEventTests
         await using var blocking = await given.DataSource.OpenConnectionAsync();
         await using var held = await blocking.BeginTransactionAsync();
         await ExecuteAsync(blocking, "LOCK TABLE event IN EXCLUSIVE MODE");
-        var answers = RecordAsync(Singly(given), Everyone(given, 50));
+        var answers = RecordAsync(Few(given), Everyone(given, 50));
         await Eventually.BeAsync(
             () => given.AskAsync<long>($"SELECT count(*) {Waiting}"),
             waiting => waiting > 0,
@@ -60,7 +82,7 @@ public sealed class SingleEventTests
         await given.ExecuteAsync($"SELECT pg_terminate_backend(pid) {Waiting}");
         await held.RollbackAsync();
 
-        Assert.All(await answers, answer => Assert.Null(answer.Error ?? answer.Value.Error));
+        Assert.All(await answers, answer => Assert.Null(answer.Error ?? answer.Value[0].Error));
         Assert.Equal("50/50", await given.ConvertedAsync());
     }
 
@@ -68,16 +90,16 @@ public sealed class SingleEventTests
     public async Task More_than_can_wait_are_refused_at_once_and_may_come_again()
     {
         await using var given = await GivenArms.CreateAsync();
-        var singly = Singly(given);
+        var few = Few(given);
         await using var blocking = await given.DataSource.OpenConnectionAsync();
         await using var held = await blocking.BeginTransactionAsync();
         await ExecuteAsync(blocking, "LOCK TABLE event IN EXCLUSIVE MODE");
         var entries = Enumerable
-            .Range(0, SingleEvents.MostWaiting + (3 * SingleEvents.MostTogether))
+            .Range(0, FewEvents.MostWaiting + (3 * FewEvents.MostTogether))
             .Select(n => given.Buys("t1", Day, $"n-{n}"))
             .ToList();
 
-        var answers = entries.Select(entry => singly.RecordAsync(GivenArms.Backend, entry)).ToList();
+        var answers = entries.Select(entry => few.RecordAsync(GivenArms.Backend, [entry])).ToList();
         var refused = answers.Where(answer => answer is { IsCompleted: true, Result.Error: not null }).ToList();
         await held.RollbackAsync();
 
@@ -86,8 +108,8 @@ public sealed class SingleEventTests
             refused,
             answer =>
                 Assert.Equal(
-                    (ErrorKind.Unavailable, true),
-                    (answer.Result.Error!.Kind, answer.Result.Error.RetryAfter > TimeSpan.Zero)
+                    ("overloaded", true),
+                    (answer.Result.Error!.Type, answer.Result.Error.RetryAfter > TimeSpan.Zero)
                 )
         );
         var taken = (await Task.WhenAll(answers)).Count(answer => answer.Error is null);
@@ -97,13 +119,15 @@ public sealed class SingleEventTests
     private const string Waiting =
         "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
 
-    private static SingleEvents Singly(GivenArms given) => new(new EventIntake(given.DataSource), TimeProvider.System);
+    private static FewEvents Few(GivenArms given) => new(new EventIntake(given.DataSource), TimeProvider.System);
 
     private static List<EventEntry> Everyone(GivenArms given, int each) =>
         [.. Enumerable.Range(1, each).SelectMany(i => new[] { given.Buys($"t{i}", Day), given.Buys($"h{i}", Day) })];
 
-    private static Task<Result<BatchItem>[]> RecordAsync(SingleEvents singly, IReadOnlyList<EventEntry> entries) =>
-        Task.WhenAll(entries.Select(entry => singly.RecordAsync(GivenArms.Backend, entry)));
+    private static Task<Result<IReadOnlyList<BatchItem>>[]> RecordAsync(
+        FewEvents few,
+        IReadOnlyList<EventEntry> entries
+    ) => Task.WhenAll(entries.Select(entry => few.RecordAsync(GivenArms.Backend, [entry])));
 
     private static async Task ExecuteAsync(Npgsql.NpgsqlConnection connection, string sql)
     {

@@ -6,13 +6,16 @@ using Campaigns.Results;
 
 namespace Campaigns.Outcomes;
 
-/// <summary>Takes in events that come one by one from many callers, and commits together what waits at the same moment. Each
-/// caller is answered after the commit, with what became of its own event.</summary>
+/// <summary>Takes in events that come one by one, or a few at a time, from many callers, and commits together what waits at
+/// the same moment. Each caller is answered after the commit, with what became of its own events.</summary>
 /// <remarks>Nobody waits for others to come: a lane takes what is there. A commit of many costs little more than
 /// one of one, so the more callers, the less each costs. It leaves one audit row for all events of a caller in it.</remarks>
-public sealed class SingleEvents(EventIntake events, TimeProvider time)
+public sealed class FewEvents(EventIntake events, TimeProvider time)
 {
-    /// <summary>As many events as are committed together.</summary>
+    /// <summary>As many events as one caller may give.</summary>
+    public const int Most = 20;
+
+    /// <summary>Events from which no more are taken into a commit.</summary>
     public const int MostTogether = 500;
 
     // While one lane waits for the disk, the other uses the processor; more would only wait for each other's customers.
@@ -25,8 +28,8 @@ public sealed class SingleEvents(EventIntake events, TimeProvider time)
 
     private static readonly Error Full = new(
         ErrorKind.Unavailable,
-        "too-many-waiting",
-        "More events come in than can be stored: wait, or send them as batches."
+        "overloaded",
+        "More events come in than can be stored: send them again after Retry-After, as batches."
     )
     {
         RetryAfter = TimeSpan.FromSeconds(1),
@@ -35,16 +38,19 @@ public sealed class SingleEvents(EventIntake events, TimeProvider time)
     private readonly Channel<Waiting> _waiting = Channel.CreateBounded<Waiting>(MostWaiting);
     private volatile int _lanes;
 
-    /// <summary>Stores one event as <see cref="EventIntake"/> does, and counts it where it is a conversion. A failure of the
-    /// database that passes is waited for, and the event given again: <c>unchanged</c> may then mean that the commit before
+    /// <summary>Stores events as <see cref="EventIntake"/> does, and counts those that are conversions. A failure of the
+    /// database that passes is waited for, and the events given again: <c>unchanged</c> may then mean that the commit before
     /// the failure had stored it.</summary>
-    /// <returns>Its own error where it is refused; <c>too-many-waiting</c> where it was not taken at all.</returns>
-    public Task<Result<BatchItem>> RecordAsync(Actor actor, EventEntry entry)
+    /// <param name="entries">1 to <see cref="Most"/>.</param>
+    /// <returns>One an event, with its own error where it is refused; <c>overloaded</c> where nothing was taken.</returns>
+    public Task<Result<IReadOnlyList<BatchItem>>> RecordAsync(Actor actor, IReadOnlyList<EventEntry> entries)
     {
-        var waiting = new Waiting(actor, entry, time.GetTimestamp());
+        ArgumentOutOfRangeException.ThrowIfZero(entries.Count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(entries.Count, Most);
+        var waiting = new Waiting(actor, entries, time.GetTimestamp());
         if (!_waiting.Writer.TryWrite(waiting))
         {
-            return Task.FromResult<Result<BatchItem>>(Full);
+            return Task.FromResult<Result<IReadOnlyList<BatchItem>>>(Full);
         }
 
         Wake();
@@ -87,7 +93,7 @@ public sealed class SingleEvents(EventIntake events, TimeProvider time)
 
     private bool Take(List<Waiting> group)
     {
-        while (group.Count < MostTogether && _waiting.Reader.TryRead(out var one))
+        for (var taken = 0; taken < MostTogether && _waiting.Reader.TryRead(out var one); taken += one.Entries.Count)
         {
             group.Add(one);
         }
@@ -101,9 +107,12 @@ public sealed class SingleEvents(EventIntake events, TimeProvider time)
         try
         {
             var items = await TryAsync(group);
-            for (var i = 0; i < group.Length; i++)
+            var answered = 0;
+            foreach (var one in group)
             {
-                group[i].Answer.TrySetResult(items[i] with { Index = 0 });
+                var own = items.Skip(answered).Take(one.Entries.Count).Select((item, i) => item with { Index = i });
+                one.Answer.TrySetResult(own.ToArray());
+                answered += one.Entries.Count;
             }
         }
         catch (Exception failure) when (group.Length > 1 && !Transient.Is(failure))
@@ -125,7 +134,7 @@ public sealed class SingleEvents(EventIntake events, TimeProvider time)
             {
                 var recorded = await events.RecordAsync(
                     group[0].Actor,
-                    [.. group.Select(one => one.Entry)],
+                    [.. group.SelectMany(one => one.Entries)],
                     (connection, batch, now) =>
                         Conversions.CountAsync(connection, batch.Stored, now, CancellationToken.None),
                     CancellationToken.None
@@ -139,10 +148,10 @@ public sealed class SingleEvents(EventIntake events, TimeProvider time)
         }
     }
 
-    private sealed record Waiting(Actor Actor, EventEntry Entry, long Since)
+    private sealed record Waiting(Actor Actor, IReadOnlyList<EventEntry> Entries, long Since)
     {
         // Callers go on elsewhere: the lane has others to commit.
-        public TaskCompletionSource<Result<BatchItem>> Answer { get; } =
+        public TaskCompletionSource<Result<IReadOnlyList<BatchItem>>> Answer { get; } =
             new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }
