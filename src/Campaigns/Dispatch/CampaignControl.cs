@@ -182,23 +182,26 @@ public sealed class CampaignControl
     /// and by then what it sent has been answered or timed out.</summary>
     private async Task AnsweredAsync(int campaignKey, CancellationToken cancellationToken)
     {
-        await using var connection = await _dataSource.OpenConnectionAsync(cancellationToken);
-        while (
-            await connection.QuerySingleAsync<bool>(
-                """
-                SELECT EXISTS (
-                    SELECT
-                    FROM run r
-                    JOIN chunk c USING (run_key)
-                    WHERE r.campaign_key = @campaignKey AND c.state = 0 AND c.leased_until > clock_timestamp()
-                )
-                """,
-                new { campaignKey }
-            )
-        )
+        while (await IsOnTheWireAsync(campaignKey, cancellationToken))
         {
             await Task.Delay(AskAgain, _time, cancellationToken);
         }
+    }
+
+    private async Task<bool> IsOnTheWireAsync(int campaignKey, CancellationToken cancellationToken)
+    {
+        await using var connection = await _dataSource.OpenConnectionAsync(cancellationToken);
+        return await connection.QuerySingleAsync<bool>(
+            """
+            SELECT EXISTS (
+                SELECT
+                FROM run r
+                JOIN chunk c USING (run_key)
+                WHERE r.campaign_key = @campaignKey AND c.state = 0 AND c.leased_until > clock_timestamp()
+            )
+            """,
+            new { campaignKey }
+        );
     }
 
     private async Task<DateTimeOffset?> LastAttemptAsync(int campaignKey, CancellationToken cancellationToken)
@@ -217,8 +220,20 @@ public sealed class CampaignControl
 
     private async Task CancelChunksAsync(int campaignKey, bool dueOnly, CancellationToken cancellationToken)
     {
+        foreach (var (run, chunk) in await WaitingAsync(campaignKey, dueOnly, cancellationToken))
+        {
+            await _chunkEnd.CancelAsync(run, chunk, cancellationToken);
+        }
+    }
+
+    private async Task<IEnumerable<(int Run, int Chunk)>> WaitingAsync(
+        int campaignKey,
+        bool dueOnly,
+        CancellationToken cancellationToken
+    )
+    {
         await using var connection = await _dataSource.OpenConnectionAsync(cancellationToken);
-        var chunks = await connection.QueryAsync<(int Run, int Chunk)>(
+        return await connection.QueryAsync<(int Run, int Chunk)>(
             """
             SELECT c.run_key, c.chunk
             FROM run r
@@ -229,10 +244,6 @@ public sealed class CampaignControl
             """,
             new { campaignKey, dueOnly }
         );
-        foreach (var (run, chunk) in chunks)
-        {
-            await _chunkEnd.CancelAsync(run, chunk, cancellationToken);
-        }
     }
 
     private async Task<int?> KeyAsync(string campaignId, string state, CancellationToken cancellationToken)

@@ -29,6 +29,21 @@ public sealed class Planner(
     /// <returns>404; 409 <c>invalid-state</c>, <c>assessment-missing</c>; 422 <c>no-window-left</c>.</returns>
     public async Task<Result<Launched>> LaunchAsync(string campaignId, Actor actor, CancellationToken cancellationToken)
     {
+        var launched = await CreateAsync(campaignId, actor, cancellationToken);
+        if (launched.TryGet(out var run, out _))
+        {
+            await WakeAsync(run.RunKey, campaignId, run.Launched.Parts, cancellationToken);
+        }
+
+        return launched.Map(made => made.Launched);
+    }
+
+    private async Task<Result<(int RunKey, Launched Launched)>> CreateAsync(
+        string campaignId,
+        Actor actor,
+        CancellationToken cancellationToken
+    )
+    {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         if (!(await CampaignApprovals.ApprovedAsync(connection, campaignId)).TryGet(out var approved, out var error))
@@ -63,8 +78,7 @@ public sealed class Planner(
         }
 
         await transaction.CommitAsync(cancellationToken);
-        await WakeAsync(run.RunKey, campaignId, run.Parts, cancellationToken);
-        return new Launched(campaignId, number, run.Parts);
+        return (run.RunKey, new Launched(campaignId, number, run.Parts));
     }
 
     /// <summary>The work of <see cref="JobKind.PlanPart"/>: plans parts until none is left, and completes the run when
@@ -97,18 +111,24 @@ public sealed class Planner(
     /// <summary>Wakes the planning of runs that have parts left; for the sweep, after a crash.</summary>
     public async Task ResumeAsync(CancellationToken cancellationToken)
     {
+        foreach (var (runKey, campaignId, count) in await WaitingAsync(cancellationToken))
+        {
+            await WakeAsync(runKey, campaignId, count, cancellationToken);
+        }
+    }
+
+    private async Task<IEnumerable<(int RunKey, string CampaignId, int Parts)>> WaitingAsync(
+        CancellationToken cancellationToken
+    )
+    {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        var waiting = await connection.QueryAsync<(int RunKey, string CampaignId, int Parts)>(
+        return await connection.QueryAsync<(int, string, int)>(
             """
             SELECT r.run_key, c.campaign_id, (SELECT count(*)::int FROM run_part p WHERE p.run_key = r.run_key)
             FROM run r JOIN campaign c USING (campaign_key)
             WHERE r.state = 'planning'
             """
         );
-        foreach (var (runKey, campaignId, count) in waiting)
-        {
-            await WakeAsync(runKey, campaignId, count, cancellationToken);
-        }
     }
 
     private static RunOrigin OriginOf(Approval approval, Actor launcher) =>

@@ -25,7 +25,7 @@ internal sealed partial class PreviewWorker(
     /// <summary>Works one; false when none waits that nobody is at.</summary>
     internal async Task<bool> WorkNextAsync(CancellationToken cancellationToken)
     {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var connection = await dataSource.OpenBesidePoolAsync(cancellationToken);
         if (await ClaimAsync(connection, cancellationToken) is not var (operationId, campaignId))
         {
             return false;

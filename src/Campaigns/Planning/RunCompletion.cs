@@ -1,3 +1,4 @@
+using Campaigns.Database;
 using Dapper;
 using Npgsql;
 
@@ -12,7 +13,7 @@ public sealed class RunCompletion(NpgsqlDataSource dataSource)
     /// <returns>Whether this call made the run ready to be dispatched.</returns>
     public async Task<bool> CompleteAsync(int runKey, CancellationToken cancellationToken)
     {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var connection = await dataSource.OpenBesidePoolAsync(cancellationToken);
         await connection.ExecuteAsync("SELECT pg_advisory_lock(hashtext('complete-run'), @runKey)", new { runKey });
         try
         {
@@ -23,6 +24,11 @@ public sealed class RunCompletion(NpgsqlDataSource dataSource)
 
             var plan = run.ReadPlan();
             var counting = CountAsync(runKey, plan.ChunkSize, cancellationToken);
+            if (!dataSource.HasMany())
+            {
+                await counting;
+            }
+
             if (RunTable.IsLarge(runKey) && !await RunTable.IsAttachedAsync(connection, runKey))
             {
                 await RunTable.AttachAsync(dataSource, runKey, cancellationToken);

@@ -1,3 +1,4 @@
+using Campaigns.Database;
 using Dapper;
 using Npgsql;
 
@@ -31,26 +32,28 @@ internal static class RunTable
         );
 
     /// <summary>Indexes, attaches and analyses the filled table of a large run. The indexes are made on two connections
-    /// side by side; what an earlier, interrupted call made stays. They do not name the run, which is one: an index that
+    /// side by side where there are many; what an earlier, interrupted call made stays. They do not name the run, which is one: an index that
     /// begins with the same number everywhere takes half as long again to sort. Up to some five million decisions a parallel
     /// sort costs more than it saves.</summary>
     public static async Task AttachAsync(NpgsqlDataSource dataSource, int runKey, CancellationToken cancellationToken)
     {
         var table = Name(runKey);
-        await Task.WhenAll(
-            ExecuteAsync(
-                dataSource,
-                $"CREATE UNIQUE INDEX IF NOT EXISTS {table}_pkey ON {table} (customer_key, step)",
-                cancellationToken
-            ),
-            ExecuteAsync(
-                dataSource,
-                $"""
+        string[] indexes =
+        [
+            $"CREATE UNIQUE INDEX IF NOT EXISTS {table}_pkey ON {table} (customer_key, step)",
+            $"""
                 CREATE INDEX IF NOT EXISTS {table}_touch ON {table} (touch_place(wave, variant, customer_key))
                 WHERE reason = 0
                 """,
-                cancellationToken
-            )
+        ];
+        await Parallel.ForEachAsync(
+            indexes,
+            new ParallelOptions
+            {
+                MaxDegreeOfParallelism = dataSource.HasMany() ? indexes.Length : 1,
+                CancellationToken = cancellationToken,
+            },
+            async (index, stopping) => await ExecuteAsync(dataSource, index, stopping)
         );
         await ExecuteAsync(dataSource, $"ANALYZE {table}", cancellationToken);
         await ExecuteAsync(

@@ -23,7 +23,7 @@ internal sealed class ReceiptSweep(
     /// <summary>One pass; nothing when another node is at it.</summary>
     internal async Task RunAsync(CancellationToken cancellationToken)
     {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var connection = await dataSource.OpenBesidePoolAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         if (
             await connection.QuerySingleAsync<bool>(

@@ -1,6 +1,8 @@
 using Campaigns.Access;
 using Campaigns.Channels;
 using Campaigns.Dispatch;
+using Campaigns.Receipts;
+using Npgsql;
 
 namespace Campaigns.Tests.Dispatch;
 
@@ -50,6 +52,26 @@ public sealed class ControlTests
         );
         Assert.Equal("accepted 40, planned 60", await given.StatesAsync(run));
         Assert.Equal("paused", await given.AskAsync<string>("SELECT action FROM audit"));
+    }
+
+    [Fact]
+    public async Task One_connection_is_enough_to_send_to_sweep_and_to_cancel()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 100);
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 50) });
+        var cancelled = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(51, 50) });
+        await using var one = NpgsqlDataSource.Create(
+            new NpgsqlConnectionStringBuilder(given.ConnectionString) { MaxPoolSize = 1, Timeout = 10 }
+        );
+        var gateway = new ScriptedGateway(Channel.Sms);
+        await using var node = new Node(one, [gateway]);
+
+        await Task.WhenAll(node.LaneAsync(run), node.SweepAsync(), node.Get<ReceiptSweep>().RunAsync(default));
+        await node.Control.CancelAsync("campaign-2", Operator, CancellationToken.None);
+        await node.SweepAsync();
+
+        Assert.Equal("accepted 50", await given.StatesAsync(run));
+        Assert.Equal("cancelled 50", await given.StatesAsync(cancelled));
     }
 
     [Theory]

@@ -108,6 +108,19 @@ public sealed class RunTests
     }
 
     [Fact]
+    public async Task One_connection_is_enough_to_plan_and_to_complete()
+    {
+        await using var database = await Databases.CreateAsync();
+        var runKey = await CreateLargeRunAsync(database.DataSource);
+        await using var one = NpgsqlDataSource.Create(
+            new NpgsqlConnectionStringBuilder(database.ConnectionString) { MaxPoolSize = 1, Timeout = 10 }
+        );
+
+        Assert.True((await Parts(one).PlanAsync(runKey, default)).Value);
+        Assert.True(await new RunCompletion(one).CompleteAsync(runKey, default));
+    }
+
+    [Fact]
     public async Task A_part_whose_lane_dies_is_wholly_absent_and_planned_by_the_next()
     {
         await using var database = await Databases.CreateAsync();

@@ -219,10 +219,9 @@ internal sealed partial class ImportMerger(
     /// <summary>False where parts are still with another node, which then finishes the file.</summary>
     private async Task<bool> FinishAsync(Batch batch, bool alreadyImported, CancellationToken cancellationToken)
     {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         var counts = alreadyImported
             ? new Counts { Unchanged = batch.Rows }
-            : await Counts.OfAsync(connection, batch.Number);
+            : await CountAsync(batch.Number, cancellationToken);
         if (counts.PartsLeft > 0)
         {
             return false;
@@ -241,7 +240,7 @@ internal sealed partial class ImportMerger(
         {
             var scope = ImportScope.FromJson(batch.Scope);
             await SharedInFile.SettleAsync(dataSource, batch.Number, scope.Channels, cancellationToken);
-            await RefreshStatisticsAsync(connection, scope, counts, cancellationToken);
+            await RefreshStatisticsAsync(scope, counts, cancellationToken);
         }
 
         return await CloseAsync(
@@ -256,13 +255,14 @@ internal sealed partial class ImportMerger(
         );
     }
 
+    private async Task<Counts> CountAsync(long batch, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return await Counts.OfAsync(connection, batch);
+    }
+
     // A plan that was made while the tables were empty would stay bad.
-    private static async Task RefreshStatisticsAsync(
-        NpgsqlConnection connection,
-        ImportScope scope,
-        Counts counts,
-        CancellationToken cancellationToken
-    )
+    private async Task RefreshStatisticsAsync(ImportScope scope, Counts counts, CancellationToken cancellationToken)
     {
         const int worthwhile = 2_000;
         if (counts.Created + counts.Updated <= worthwhile)
@@ -270,6 +270,7 @@ internal sealed partial class ImportMerger(
             return;
         }
 
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         var fields = scope.Fields.Keys.ToHashSet();
         var catalogue = await Fields.LoadAsync(connection);
         await FieldStatistics.EnsureAsync(
