@@ -35,6 +35,9 @@ public sealed class EmbeddedPostgresServer : IAsyncDisposable
     /// <summary>Of the postmaster.</summary>
     public int ProcessId => _postmaster.ProcessId;
 
+    /// <summary>Completes when it has ended, be it by itself.</summary>
+    public Task Exited => _postmaster.Exited;
+
     /// <summary>Stops the server and keeps its data. A second call does nothing.</summary>
     public async ValueTask DisposeAsync()
     {

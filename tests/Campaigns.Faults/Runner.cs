@@ -13,6 +13,7 @@ namespace Campaigns.Faults;
 internal sealed class Runner(World world, Options options)
 {
     private const int Shown = 12;
+    private const int DiskCustomers = 2_000;
 
     public int Faults { get; private set; }
 
@@ -20,7 +21,26 @@ internal sealed class Runner(World world, Options options)
 
     public async Task PlayAsync(Scenario scenario)
     {
-        var (play, took) = await PlayAsync(scenario, plant: null);
+        if (!scenario.OnSmallDisk)
+        {
+            Take(scenario, await PlayAsync(world, scenario, plant: null));
+            return;
+        }
+
+        using var disk = SmallDisk.TryMount();
+        if (disk is null)
+        {
+            Line($"{scenario.Id, -4} {scenario.Title}: skipped, for only root may mount a small disk");
+            return;
+        }
+
+        await using var own = await World.OpenAsync(world.Engine, DiskCustomers, Path.Combine(disk.Folder, "data"));
+        Take(scenario, await PlayAsync(own, scenario, plant: null, disk));
+    }
+
+    private void Take(Scenario scenario, (Play Play, TimeSpan Took) played)
+    {
+        var (play, took) = played;
         Faults += play.Faults.Values.Sum();
         Violations += play.Violations.Count;
         Print(scenario.Id, scenario.Title, play, took);
@@ -29,7 +49,7 @@ internal sealed class Runner(World world, Options options)
     /// <summary>Whether the harness finds the bug.</summary>
     public async Task<bool> FindsAsync(PlantedBug bug)
     {
-        var (play, took) = await PlayAsync(Catalogue.Of(bug.Scenario), bug);
+        var (play, took) = await PlayAsync(world, Catalogue.Of(bug.Scenario), bug);
         Faults += play.Faults.Values.Sum();
         var found = play.Violations.Count(violation => violation.Invariant == bug.Invariant);
         Line(
@@ -43,17 +63,25 @@ internal sealed class Runner(World world, Options options)
         return found > 0;
     }
 
-    private async Task<(Play, TimeSpan)> PlayAsync(Scenario scenario, PlantedBug? plant)
+    private async Task<(Play, TimeSpan)> PlayAsync(
+        World stage,
+        Scenario scenario,
+        PlantedBug? plant,
+        SmallDisk? disk = null
+    )
     {
         var since = Stopwatch.GetTimestamp();
-        await using var scene = await world.SceneAsync(scenario.Id);
+        await using var scene = await stage.SceneAsync(scenario.Id);
         var play = new Play(
             scene,
             plant is not null ? Amount.Once
                 : options.Whole ? Amount.Whole
                 : Amount.Brief,
             options.Seed
-        );
+        )
+        {
+            Disk = disk,
+        };
         try
         {
             if (plant is not null)

@@ -24,6 +24,8 @@ internal sealed class NodeProcess : IAsyncDisposable
 
     public Uri Address { get; }
 
+    public int ProcessId => _process.Id;
+
     public bool HasExited => _exited.Task.IsCompleted;
 
     public Task Exited => _exited.Task;

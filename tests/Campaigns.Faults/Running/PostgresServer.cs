@@ -14,13 +14,14 @@ internal sealed class PostgresServer : IAsyncDisposable
     private PostgresServer(EmbeddedPostgresOptions options, EmbeddedPostgresServer server) =>
         (_options, _server) = (options, server);
 
-    public static async Task<PostgresServer> StartAsync()
+    /// <param name="folder">Of its data; null for one of the harness's own.</param>
+    public static async Task<PostgresServer> StartAsync(string? folder = null)
     {
         // Two clones on one machine do not share a server.
         var own = SHA256.HashData(Encoding.UTF8.GetBytes(AppContext.BaseDirectory)).AsSpan(0, 4);
         var options = new EmbeddedPostgresOptions
         {
-            DataDirectory = EmbeddedPostgres.DefaultDirectory($"faults-{Convert.ToHexStringLower(own)}"),
+            DataDirectory = folder ?? EmbeddedPostgres.DefaultDirectory($"faults-{Convert.ToHexStringLower(own)}"),
             MaxConnections = 300,
         };
         if (Directory.Exists(Path.Combine(options.DataDirectory, "cluster")))
@@ -48,6 +49,17 @@ internal sealed class PostgresServer : IAsyncDisposable
         await _server.DisposeAsync();
         NpgsqlConnection.ClearAllPools();
         _server = await EmbeddedPostgres.StartAsync(_options);
+    }
+
+    /// <summary>Starts it again where it has ended by itself.</summary>
+    public async Task RestartWhereGoneAsync()
+    {
+        if (_server.Exited.IsCompleted)
+        {
+            await _server.DisposeAsync();
+            NpgsqlConnection.ClearAllPools();
+            _server = await EmbeddedPostgres.StartAsync(_options);
+        }
     }
 
     /// <param name="template">Nobody may be connected to it.</param>

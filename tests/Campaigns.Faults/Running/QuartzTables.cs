@@ -7,7 +7,9 @@ namespace Campaigns.Faults.Running;
 internal static class QuartzTables
 {
     /// <summary>Every job that is asked for is asked for nine times more, under other names.</summary>
-    public static async Task TenfoldAsync(NpgsqlDataSource sql)
+    public static Task TenfoldAsync(NpgsqlDataSource sql) => AgainAsync(() => InstallTenfoldAsync(sql));
+
+    private static async Task InstallTenfoldAsync(NpgsqlDataSource sql)
     {
         await using var connection = await sql.OpenConnectionAsync();
         await connection.ExecuteAsync(
@@ -46,27 +48,37 @@ internal static class QuartzTables
         );
     }
 
-    /// <summary>Empties them all, under nodes that use them: of the two, the server may choose us to give way.</summary>
-    public static async Task WipeAsync(NpgsqlDataSource sql)
+    /// <summary>What was asked for once is again fired once.</summary>
+    public static Task OnceAsync(NpgsqlDataSource sql) =>
+        AgainAsync(async () =>
+        {
+            await using var connection = await sql.OpenConnectionAsync();
+            await connection.ExecuteAsync("DROP FUNCTION faults.tenfold CASCADE; DROP TABLE faults.fired");
+        });
+
+    /// <summary>Empties them all.</summary>
+    public static Task WipeAsync(NpgsqlDataSource sql) =>
+        AgainAsync(async () =>
+        {
+            await using var connection = await sql.OpenConnectionAsync();
+            var tables = await connection.QueryAsync<string>(
+                "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'quartz'"
+            );
+            await connection.ExecuteAsync($"TRUNCATE {string.Join(", ", tables)}");
+        });
+
+    /// <summary>Under nodes that use them: of the two, the server may choose us to give way.</summary>
+    private static async Task AgainAsync(Func<Task> work)
     {
         for (var tries = 1; ; tries++)
         {
             try
             {
-                await WipeOnceAsync(sql);
+                await work();
                 return;
             }
             catch (PostgresException failure)
                 when (failure.SqlState == PostgresErrorCodes.DeadlockDetected && tries < 10) { }
         }
-    }
-
-    private static async Task WipeOnceAsync(NpgsqlDataSource sql)
-    {
-        await using var connection = await sql.OpenConnectionAsync();
-        var tables = await connection.QueryAsync<string>(
-            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'quartz'"
-        );
-        await connection.ExecuteAsync($"TRUNCATE {string.Join(", ", tables)}");
     }
 }

@@ -19,6 +19,11 @@ internal sealed record CampaignSpec(string Id)
     public string Template { get; init; } = "plain";
 
     public string WindowFrom { get; init; } = "09:00";
+    public string WindowTo { get; init; } = "19:00";
+
+    /// <summary>The first of its days; null for the scene's own.</summary>
+    public DateOnly? Day { get; init; }
+    public int Days { get; init; } = 1;
 }
 
 /// <summary>One scenario's own database, provider and nodes, with the bank's people.</summary>
@@ -295,9 +300,9 @@ internal sealed class Scene : IAsyncDisposable
             channels = new[] { spec.Channel },
             schedule = new
             {
-                from = _day,
-                to = _day,
-                windows = new[] { new { from = spec.WindowFrom, to = "19:00" } },
+                from = spec.Day ?? _day,
+                to = (spec.Day ?? _day).AddDays(spec.Days - 1),
+                windows = new[] { new { from = spec.WindowFrom, to = spec.WindowTo } },
             },
             holdout = 0.05,
         };

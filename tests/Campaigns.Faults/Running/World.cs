@@ -31,12 +31,13 @@ internal sealed class World : IAsyncDisposable
     /// <summary>Of somebody with a role.</summary>
     public string Key(string role) => _keys[role];
 
-    public static async Task<World> OpenAsync(string engine, int customers)
+    /// <param name="data">Folder of PostgreSQL's data; null for one of the harness's own.</param>
+    public static async Task<World> OpenAsync(string engine, int customers, string? data = null)
     {
         // Loads the product's assembly, which teaches Dapper its column names.
         _ = typeof(Database.BusinessClock).Assembly.GetName();
         var folder = Directory.CreateTempSubdirectory("campaigns-faults-").FullName;
-        var world = new World(await PostgresServer.StartAsync(), folder, engine, customers);
+        var world = new World(await PostgresServer.StartAsync(data), folder, engine, customers);
         try
         {
             await world.TakeInAsync();

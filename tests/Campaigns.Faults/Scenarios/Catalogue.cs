@@ -14,7 +14,23 @@ internal static class Catalogue
 
     /// <summary>One of each fault, in the order of their numbers.</summary>
     public static IReadOnlyList<Scenario> Brief { get; } =
-    [.. new[] { Deaths.All, Cuts.All, Answers.All, Storms.All, Losses.All }.SelectMany(all => all).OrderBy(Number)];
+    [
+        .. new[]
+        {
+            Deaths.All,
+            Cuts.All,
+            Answers.All,
+            Storms.All,
+            Losses.All,
+            Contentions.All,
+            Zones.All,
+            Upgrades.All,
+            Disks.All,
+            Pressures.All,
+        }
+            .SelectMany(all => all)
+            .OrderBy(Number),
+    ];
 
     /// <summary>Those that a gate has the time for.</summary>
     public static IReadOnlyList<Scenario> Short { get; } =

@@ -9,7 +9,11 @@ namespace Campaigns.Faults.Scenarios;
 
 /// <summary>A fault of the list, as it is caused here.</summary>
 /// <param name="Title">What is done to the product.</param>
-internal sealed record Scenario(string Id, string Title, Func<Play, Task> PlayAsync);
+internal sealed record Scenario(string Id, string Title, Func<Play, Task> PlayAsync)
+{
+    /// <summary>In a world of its own, on a disk that can be filled up.</summary>
+    public bool OnSmallDisk { get; init; }
+}
 
 /// <summary>How often a fault is caused: until it shows, so often that a set stays short, or as the list asks.</summary>
 internal enum Amount
@@ -25,6 +29,9 @@ internal sealed class Play(Scene scene, Amount amount, int seed)
     private readonly Dictionary<string, int> _faults = [];
 
     public Scene Scene => scene;
+
+    /// <summary>Where the scenario asked for one.</summary>
+    public SmallDisk? Disk { get; init; }
     public int Seed => seed;
     public IReadOnlyDictionary<string, int> Faults => _faults;
     public List<string> Figures { get; } = [];

@@ -1,0 +1,101 @@
+using Campaigns.Faults.Running;
+using Dapper;
+using Npgsql;
+
+namespace Campaigns.Faults.Scenarios;
+
+/// <summary>Transactions that lose against others.</summary>
+internal static class Contentions
+{
+    private const int Customers = 200;
+
+    public static IEnumerable<Scenario> All =>
+        [new("F11", "deadlocks, and transactions that cannot be serialised", LoseAsync)];
+
+    private static async Task LoseAsync(Play play)
+    {
+        var scene = play.Scene;
+        await Losers.InstallAsync(scene.Sql);
+        await scene.BehaveAsync(latencyMs: 50);
+        await scene.StartAsync();
+        await Losers.BeginAsync(scene.Sql);
+        using var flood = new Flood(scene, "lost", size: 20, customers: 2_000);
+        using var enough = new CancellationTokenSource();
+        var events = flood.RunAsync(batchesPerSecond: 20, enough.Token);
+        await scene.LaunchAsync(new CampaignSpec("lost-sms") { Audience = play.Size(800, 2_500), Variants = 2 });
+        await scene.LaunchAsync(new CampaignSpec("lost-app") { Channel = "app", Audience = play.Size(800, 2_500) });
+        var (ours, theirs, slowest) = await CrossAsync(play, rounds: play.Times(4, 20));
+        await scene.ClosedAsync();
+        await enough.CancelAsync();
+        await events;
+        await Losers.EndAsync(scene.Sql);
+
+        var raised = await Losers.RaisedAsync(scene.Sql);
+        play.Fault("40001 or 40P01 raised", (int)raised);
+        play.Fault("deadlock", ours + theirs);
+        play.Must(raised > 20, "harness", $"only {raised} statements lost: the fault did not bite");
+        play.Must(ours + theirs > 0, "harness", "nothing met in opposite order");
+        foreach (var (what, count) in flood.Others)
+        {
+            play.Must(false, "5xx", $"{count} batches were answered with {what}");
+        }
+
+        play.Figure(
+            $"{raised} transactions lost, tried again; errors {flood.Others.Values.Sum()} of {flood.Sent} batches, p99 {flood.P99.TotalSeconds:0.00} s; of {ours + theirs} deadlocks the product gave way in {theirs}, its slowest request took {slowest.TotalSeconds:0.0} s"
+        );
+    }
+
+    /// <summary>The bank refuses for customers in their order, and somebody beside it updates them in the opposite one.
+    /// </summary>
+    private static async Task<(int Ours, int Theirs, TimeSpan Slowest)> CrossAsync(Play play, int rounds)
+    {
+        var scene = play.Scene;
+        var (ours, slowest) = (0, TimeSpan.Zero);
+        var before = await DeadlocksAsync(scene);
+        for (var round = 0; round < rounds; round++)
+        {
+            await using var connection = await scene.Sql.OpenConnectionAsync();
+            await using var transaction = await connection.BeginTransactionAsync();
+            await LockAsync(connection, Customers);
+            var since = System.Diagnostics.Stopwatch.GetTimestamp();
+            var refusing = scene.Journal.RefuseAsync(scene, [.. Enumerable.Range(1, Customers)]);
+            await Wait.UntilAsync(
+                () => scene.AskAsync<bool>("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"),
+                "the product waits for us"
+            );
+            try
+            {
+                await LockAsync(connection, 1);
+                await transaction.CommitAsync();
+            }
+            catch (PostgresException lost) when (lost.SqlState == PostgresErrorCodes.DeadlockDetected)
+            {
+                ours++;
+                await transaction.RollbackAsync();
+            }
+
+            await refusing;
+            var took = System.Diagnostics.Stopwatch.GetElapsedTime(since);
+            slowest = took > slowest ? took : slowest;
+        }
+
+        await Wait.UntilAsync(
+            async () => await DeadlocksAsync(scene) - before >= Math.Max(1, ours),
+            "the server has counted its deadlocks"
+        );
+        return (ours, (int)Math.Max(0, await DeadlocksAsync(scene) - before - ours), slowest);
+    }
+
+    private static Task<long> DeadlocksAsync(Scene scene) =>
+        scene.AskAsync<long>("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()");
+
+    private static Task LockAsync(NpgsqlConnection connection, int n) =>
+        connection.ExecuteAsync(
+            """
+            SELECT FROM contact
+            WHERE customer_key = (SELECT customer_key FROM customer WHERE customer_id = @id)
+            FOR UPDATE
+            """,
+            new { id = SmallBank.IdOf(n) }
+        );
+}
