@@ -36,6 +36,22 @@ internal sealed class Scene : IAsyncDisposable
     private readonly Dictionary<string, Person> _people = [];
     private readonly List<IAsyncDisposable> _kept = [];
     private readonly int _port = NodeProcess.FreePort();
+    private const string OpenRuns = """
+        SELECT coalesce(string_agg(format(
+            '%s is %s, its run %s, %s chunks wait from %s to %s of %s to %s, held until %s', p.campaign_id, p.state, r.state,
+            c.waiting, c.first_due, c.last_due, c.opens_at, c.closes_at, c.leased_until), '; '), '')
+            || format('; it is %s, business time %s', now(), (SELECT now() + clock_offset FROM business_clock))
+        FROM run r
+        JOIN campaign p USING (campaign_key)
+        LEFT JOIN LATERAL (
+            SELECT count(*) AS waiting, min(c.due_at) AS first_due, max(c.due_at) AS last_due, min(w.opens_at) AS opens_at,
+                   max(w.closes_at) AS closes_at, max(c.leased_until) AS leased_until
+            FROM chunk c
+            JOIN wave w USING (run_key, wave)
+            WHERE c.run_key = r.run_key AND c.state = 0
+        ) c ON true
+        WHERE r.state <> 'closed'
+        """;
     private DateOnly _day;
     private int _started;
 
@@ -175,16 +191,25 @@ internal sealed class Scene : IAsyncDisposable
     }
 
     /// <summary>Waits until every campaign's run is closed.</summary>
-    public Task ClosedAsync(int seconds = 180) =>
-        Wait.UntilAsync(
-            () =>
-                AskAsync<bool>(
-                    "SELECT count(*) = @count AND bool_and(state = 'closed') FROM run",
-                    new { count = Campaigns.Count }
-                ),
-            "every run is closed",
-            seconds
-        );
+    public async Task ClosedAsync(int seconds = 180)
+    {
+        try
+        {
+            await Wait.UntilAsync(
+                () =>
+                    AskAsync<bool>(
+                        "SELECT count(*) = @count AND bool_and(state = 'closed') FROM run",
+                        new { count = Campaigns.Count }
+                    ),
+                "every run is closed",
+                seconds
+            );
+        }
+        catch (StuckException stuck)
+        {
+            throw new StuckException($"{stuck.Message}: {await AskAsync<string>(OpenRuns)}");
+        }
+    }
 
     /// <summary>Waits until the provider has been asked for so many items.</summary>
     public Task SentAsync(int items, int seconds = 120) =>

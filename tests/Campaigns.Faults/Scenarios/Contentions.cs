@@ -7,7 +7,7 @@ namespace Campaigns.Faults.Scenarios;
 /// <summary>Transactions that lose against others.</summary>
 internal static class Contentions
 {
-    private const int Customers = 200;
+    private const int Customers = 100;
 
     public static IEnumerable<Scenario> All =>
         [new("F11", "deadlocks, and transactions that cannot be serialised", LoseAsync)];
@@ -56,16 +56,21 @@ internal static class Contentions
         {
             await using var connection = await scene.Sql.OpenConnectionAsync();
             await using var transaction = await connection.BeginTransactionAsync();
-            await LockAsync(connection, Customers);
+            var (first, last) = ((round * Customers) + 1, (round + 1) * Customers);
+            await LockAsync(connection, last);
             var since = System.Diagnostics.Stopwatch.GetTimestamp();
-            var refusing = scene.Journal.RefuseAsync(scene, [.. Enumerable.Range(1, Customers)]);
+            var refusing = scene.Journal.RefuseAsync(scene, [.. Enumerable.Range(first, Customers)]);
             await Wait.UntilAsync(
-                () => scene.AskAsync<bool>("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"),
+                () =>
+                    scene.AskAsync<bool>(
+                        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE @ProcessID = ANY (pg_blocking_pids(pid)))",
+                        new { connection.ProcessID }
+                    ),
                 "the product waits for us"
             );
             try
             {
-                await LockAsync(connection, 1);
+                await LockAsync(connection, first);
                 await transaction.CommitAsync();
             }
             catch (PostgresException lost) when (lost.SqlState == PostgresErrorCodes.DeadlockDetected)

@@ -28,17 +28,9 @@ internal static class Disks
         for (var time = 0; time < play.Times(1, 3); time++)
         {
             await scene.SentAsync((int)await ProviderView.LinesAsync(scene.Provider) + 100);
-            disk.Fill(Left);
+            await FullAsync(disk, flood);
             play.Fault("disk full");
-            var failed = flood.Failed;
-            await Wait.UntilAsync(() => Task.FromResult(flood.Failed > failed + 20), "nothing can be stored any more");
-            disk.Free();
-            // Where it could not even write its log it has gone, and whoever watches over it starts it again.
-            await scene.Server.RestartWhereGoneAsync();
-            scene.Sql.Clear();
-            var (since, accepted) = (Stopwatch.GetTimestamp(), flood.Accepted);
-            await Wait.UntilAsync(() => Task.FromResult(flood.Accepted > accepted + 3), "events are stored again");
-            healed.Add(Stopwatch.GetElapsedTime(since));
+            healed.Add(await HealedAsync(scene, flood));
         }
 
         await scene.ClosedAsync();
@@ -57,5 +49,36 @@ internal static class Disks
         play.Figure(
             $"of {flood.Sent} batches {answered} answered 503 unavailable, {flood.Shed} 503 overloaded; events acknowledged {scene.Journal.Acknowledged.Count}, lost {lost.Count}; healed {Play.Median(healed)} after there was room"
         );
+    }
+
+    /// <summary>Full until nothing can be stored any more.</summary>
+    private static async Task FullAsync(SmallDisk disk, Flood flood)
+    {
+        var failed = flood.Failed;
+        disk.Fill(Left);
+        try
+        {
+            await Wait.UntilAsync(() => Task.FromResult(flood.Failed > failed + 20), "nothing can be stored any more");
+        }
+        finally
+        {
+            disk.Free();
+        }
+    }
+
+    /// <summary>Where it could not even write its log it has gone, and whoever watches over it starts it again.</summary>
+    private static async Task<TimeSpan> HealedAsync(Scene scene, Flood flood)
+    {
+        var (since, accepted) = (Stopwatch.GetTimestamp(), flood.Accepted);
+        await Wait.UntilAsync(
+            async () =>
+            {
+                await scene.Server.RestartWhereGoneAsync();
+                return flood.Accepted > accepted + 3;
+            },
+            "events are stored again"
+        );
+        scene.Sql.Clear();
+        return Stopwatch.GetElapsedTime(since);
     }
 }

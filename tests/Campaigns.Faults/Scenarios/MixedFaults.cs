@@ -124,15 +124,10 @@ internal sealed class MixedFaults(Play play, Random random)
     private async Task MigrateAsync()
     {
         var (own, more) = (Migrator.Own.Count, _migrations.Count);
-        var change = (more - own) % 2 == 0 ? "ADD COLUMN newer smallint NOT NULL DEFAULT 1" : "DROP COLUMN newer";
-        _migrations.Add(
-            new Migration(
-                $"9{more:000}_mixed.sql",
-                string.Join(
-                    ";",
-                    new[] { "event", "chunk", "outcome", "customer" }.Select(t => $"ALTER TABLE {t} {change}")
-                )
-            )
+        var change = (more - own) / 4 % 2 == 0 ? "ADD COLUMN newer smallint NOT NULL DEFAULT 1" : "DROP COLUMN newer";
+        string[] tables = ["event", "chunk", "outcome", "customer"];
+        _migrations.AddRange(
+            tables.Select((table, i) => new Migration($"9{more + i:0000}_mixed.sql", $"ALTER TABLE {table} {change}"))
         );
         await Migrator.MigrateAsync(_scene.Sql, _migrations, CancellationToken.None);
     }

@@ -12,7 +12,7 @@ internal static class Pressures
     /// <summary>That an accepted request waits for its turn, and is then stored beside others on a machine that is busy.
     /// </summary>
     private static readonly TimeSpan MostAccepted = TimeSpan.FromSeconds(8);
-    private static readonly TimeSpan MostOther = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan MostOther = TimeSpan.FromSeconds(5);
     private const long MostGrowth = 200;
 
     public static IEnumerable<Scenario> All =>

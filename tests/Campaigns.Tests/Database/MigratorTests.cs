@@ -27,7 +27,7 @@ public sealed class MigratorTests
             "a migration that waits for the report"
         );
 
-        await writer.ExecuteAsync("UPDATE customer SET customer_key = customer_key", commandTimeout: 5);
+        await writer.ExecuteAsync("UPDATE customer SET updated_at = now()", commandTimeout: 5);
         Assert.False(migrating.IsCompleted);
         await report.RollbackAsync();
 
