@@ -45,8 +45,11 @@ public sealed class FewEvents(EventIntake events, TimeProvider time)
     /// <returns>One an event, with its own error where it is refused; <c>overloaded</c> where nothing was taken.</returns>
     public Task<Result<IReadOnlyList<BatchItem>>> RecordAsync(Actor actor, IReadOnlyList<EventEntry> entries)
     {
-        ArgumentOutOfRangeException.ThrowIfZero(entries.Count);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(entries.Count, Most);
+        if (entries.Count is 0 or > Most)
+        {
+            throw new ArgumentException($"From 1 to {Most} events are taken at a time.", nameof(entries));
+        }
+
         var waiting = new Waiting(actor, entries, time.GetTimestamp());
         if (!_waiting.Writer.TryWrite(waiting))
         {
