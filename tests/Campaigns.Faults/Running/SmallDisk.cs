@@ -56,9 +56,12 @@ internal sealed class SmallDisk : IDisposable
     {
         try
         {
-            using var process = Process.Start(
-                new ProcessStartInfo(program, arguments) { RedirectStandardError = true }
-            )!;
+            var info = new ProcessStartInfo(program, arguments)
+            {
+                UseShellExecute = false,
+                RedirectStandardError = true,
+            };
+            using var process = Process.Start(info)!;
             process.WaitForExit();
             return process.ExitCode == 0;
         }
