@@ -50,6 +50,31 @@ public sealed class CustomerHttpTests
         await backend.GetAsync(new Uri("/v1/customers/c-1", UriKind.Relative)).RefusedAsync(404, "not-found");
     }
 
+    [Theory]
+    [InlineData(10 << 20, 413, "payload-too-large")]
+    [InlineData(3 << 20, 400, "validation-failed")]
+    [InlineData(4_097, 400, "validation-failed")]
+    public async Task A_value_that_no_message_could_say_is_not_taken(int length, int status, string type)
+    {
+        await using var api = await ApiHost.StartAsync();
+        var backend = api.As(Role.Backend);
+        await backend.PutAsync("/v1/fields/note", new FieldBody { Type = FieldType.Text }).ReadAsync<Field>();
+        using var request = new HttpRequestMessage(HttpMethod.Put, "/v1/customers/c-1")
+        {
+            Content = new StringContent(
+                $$$"""{"attributes":{"note":"{{{new string('x', length)}}}"}}""",
+                Encoding.UTF8,
+                "application/json"
+            ),
+            Headers = { ExpectContinue = true },
+        };
+
+        var problem = await backend.SendAsync(request).RefusedAsync(status, type);
+
+        Assert.Equal(status == 400 ? ["attributes.note"] : [], problem.Errors.Select(error => error.Path));
+        await backend.GetAsync("/v1/customers/c-1").RefusedAsync(404, "not-found");
+    }
+
     [Fact]
     public async Task A_wrong_phone_is_refused_and_not_repeated()
     {

@@ -11,7 +11,8 @@ using Dapper;
 namespace Campaigns.Tests.Planning;
 
 /// <summary>The rules of compliance that planning decides, by their numbers. R4 to R6, R11 to R13 and R18 are the template's
-/// and the campaign's, R7 and R17 the customer's, R14 the calendar's, R16 the report's: they are tested there.</summary>
+/// and the campaign's, R7 and R17 the customer's, R16 the report's: they are tested there. What
+/// holds until the last moment (R1, R2, R14, R15, R19) is tested on the wire too.</summary>
 public sealed class RulesTests(LifecycleHost host) : IClassFixture<LifecycleHost>
 {
     private readonly ApiHost _api = host.Api;
@@ -195,6 +196,47 @@ public sealed class RulesTests(LifecycleHost host) : IClassFixture<LifecycleHost
         );
 
         Assert.Equal("touch", explained.Decision);
+    }
+
+    [Fact]
+    public async Task R14_a_touch_is_put_off_to_eight_at_night_and_goes_at_once_by_day()
+    {
+        await using var api = await GivenCampaign.HostAsync();
+        var rules = new RulesTests(LifecycleHost.Of(api));
+        var someone = await rules.CustomerAsync("consented = 7");
+        await GivenCampaign.DraftAsync(
+            api,
+            rules._id,
+            Campaign with
+            {
+                Schedule = Campaign.Schedule with { Windows = [] },
+            }
+        );
+        foreach (var time in new[] { "07:59:58", "08:00:00", "19:59:55", "20:00:00" })
+        {
+            await using (var connection = await api.Database.DataSource.OpenConnectionAsync())
+            {
+                await connection.ExecuteAsync(
+                    """
+                    UPDATE business_clock
+                    SET clock_offset = ((now() AT TIME ZONE 'Asia/Shanghai')::date + 1 + @time::time)
+                                       AT TIME ZONE 'Asia/Shanghai' - clock_timestamp()
+                    """,
+                    new { time }
+                );
+            }
+
+            var explained = await rules.ExplainAsync(someone);
+
+            // The clock goes on while it is asked.
+            var local = explained.AsOf.ToOffset(TimeSpan.FromHours(8));
+            var opens = new DateTimeOffset(local.Date.AddHours(8), local.Offset);
+            var earliest =
+                local.Hour < 8 ? opens
+                : local.Hour < 20 ? local
+                : opens.AddDays(1);
+            Assert.Equal(earliest, explained.Earliest);
+        }
     }
 
     [Fact]
