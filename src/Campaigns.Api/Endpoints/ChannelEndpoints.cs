@@ -34,7 +34,10 @@ internal static class ChannelEndpoints
             .RequireRole(Role.Operator, Role.Marketer, Role.Approver, Role.Analyst)
             .WithName("listChannels")
             .WithSummary("How the channels are")
-            .WithDescription("Whether each sends, at what rate, how much waits for it and how far behind it is.");
+            .WithDescription(
+                "Whether each sends, at what rate, how much waits for it and how far behind it is, what has no answer, and of each "
+                    + "gateway what went wrong last and why it is held, in words."
+            );
 
         channels
             .MapPost(

@@ -70,6 +70,19 @@ internal static class ReportEndpoints
 
         campaigns
             .MapGet(
+                "/schedule",
+                async (string campaignId, CampaignSchedules module, CancellationToken cancellationToken) =>
+                    (await module.OfAsync(campaignId, cancellationToken)).ToHttp()
+            )
+            .WithName("getSchedule")
+            .WithSummary("Read the timetable as it is planned and as it went")
+            .WithDescription(
+                "Of its latest planned run, wave by wave: channel, window and touches as planned; first and last attempt, where "
+                    + "each touch stands, how late what is due is, and why it stands still, in words."
+            );
+
+        campaigns
+            .MapGet(
                 "/decisions/{customerId}",
                 async (
                     string campaignId,

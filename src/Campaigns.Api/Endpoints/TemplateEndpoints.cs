@@ -1,6 +1,7 @@
 using Campaigns.Access;
 using Campaigns.Api.Auth;
 using Campaigns.Api.Edge;
+using Campaigns.Dispatch;
 using Campaigns.Lifecycle;
 
 namespace Campaigns.Api.Endpoints;
@@ -65,6 +66,33 @@ internal static class TemplateEndpoints
             .WithDescription(
                 "Filled in with her values, with what the gateway adds, and where it would go, masked. Sensitive values are "
                     + "covered. Nothing is sent; that somebody looked is audited."
+            );
+
+        templates
+            .MapPost(
+                "/{templateId}/test-sends",
+                async (
+                    string templateId,
+                    TestSendRequest request,
+                    Actor actor,
+                    TestSends module,
+                    CancellationToken cancellationToken
+                ) =>
+                    (await module.SendAsync(templateId, request, actor, cancellationToken)).ToCreated(send =>
+                        $"/v1/test-sends/{send.Number}"
+                    )
+            )
+            .RequireRole(Role.Marketer)
+            .WithName("sendTest")
+            .WithSummary("Send a template to testers")
+            .WithDescription(
+                "By the channel's own gateway, exactly as a customer of theirs would receive it: as a preview shows it, with "
+                    + "sensitive values in clear where the tester consents to their use. Answered when the provider has answered, "
+                    + "tester by tester. Only to customers on the list of testers, which an operator keeps; consent, refusal, quiet "
+                    + "hours and wording rules hold, and so does what holds the channel (409 `channel-held`, 503 "
+                    + "`channel-resting`). At most 20 testers a call, and `Dispatch:TestsPerDay` messages a day (200; then 429). It "
+                    + "is audited, counts for no cap and appears in no report. Give an Idempotency-Key: without one, a repeat is "
+                    + "sent again."
             );
 
         templates

@@ -31,6 +31,8 @@ internal static class ApiExamples
         ["getCustomer.id"] = "C000000007",
         ["eraseCustomer.id"] = "C900000001",
         ["recordConsent.id"] = "C000000007",
+        ["putTester.customerId"] = "C000000007",
+        ["removeTester.customerId"] = "C000000007",
         ["getInbox.id"] = "C000000007",
         ["putMapping.id"] = "branch-file",
         ["getMapping.id"] = "branch-file",
@@ -233,6 +235,8 @@ internal static class ApiExamples
               "defaults": {"name": "尊敬的客户"}
             }
             """,
+        ["sendTest"] = """{"testers": ["C000000007"]}""",
+        ["putTester"] = """{"name": "王芳, retail marketing"}""",
         ["previewTemplate"] = """{"customerId": "C000000007"}""",
         ["putCampaign"] = """
             {

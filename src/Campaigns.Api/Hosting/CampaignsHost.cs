@@ -105,6 +105,7 @@ internal static class CampaignsHost
         api.MapEvents();
         api.MapSegments();
         api.MapTemplates();
+        api.MapTesters();
         api.MapCampaignLifecycle();
         api.MapContactPolicy();
         api.MapPlanning();

@@ -595,6 +595,38 @@ public sealed record CampaignReport
     public required IReadOnlyList<DayResult> ByDay { get; init; }
 }
 
+/// <summary>The timetable of a campaign's latest planned run: as it is planned, and as it went.</summary>
+public sealed record CampaignSchedule
+{
+    [JsonPropertyName("campaignId")]
+    public required string CampaignId { get; init; }
+
+    /// <summary>Where a campaign stands. The moves between states are in
+    /// Campaigns.Lifecycle.CampaignMoves.</summary>
+    [JsonPropertyName("campaignState")]
+    public required CampaignState CampaignState { get; init; }
+
+    /// <summary>Number of the run.</summary>
+    [JsonPropertyName("run")]
+    public required int Run { get; init; }
+
+    /// <summary>`planned`, `closed` or `cancelled`.</summary>
+    [JsonPropertyName("runState")]
+    public required string RunState { get; init; }
+
+    /// <summary>When what was left of it was last moved; null where it never was.</summary>
+    [JsonPropertyName("shiftedAt"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? ShiftedAt { get; init; }
+
+    /// <summary>Business time of all that is said here.</summary>
+    [JsonPropertyName("computedThrough")]
+    public required DateTimeOffset ComputedThrough { get; init; }
+
+    /// <summary>In order of opening.</summary>
+    [JsonPropertyName("waves")]
+    public required IReadOnlyList<ScheduledWave> Waves { get; init; }
+}
+
 /// <summary>Where a campaign stands. The moves between states are in Campaigns.Lifecycle.CampaignMoves.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<CampaignState>))]
 public enum CampaignState
@@ -795,6 +827,11 @@ public sealed record ChannelStatus
     [JsonPropertyName("lag"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     [JsonConverter(typeof(DurationConverter))]
     public TimeSpan? Lag { get; init; }
+
+    /// <summary>Touches without an answer that no receipt has settled, of runs that are not closed or were within
+    /// the last three days: providers tell no more after that.</summary>
+    [JsonPropertyName("unknown"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? Unknown { get; init; }
 
     /// <summary>Those that serve it now: one, or one for marketing and one for servicing; none where it is not
     /// served.</summary>
@@ -1576,6 +1613,22 @@ public sealed record FunnelStep
     public long? Total { get; init; }
 }
 
+/// <summary>Something that a gateway's provider answered, or did not.</summary>
+public sealed record GatewayError
+{
+    /// <summary>The provider's code, or `unanswered`, `throttled`.</summary>
+    [JsonPropertyName("code")]
+    public required string Code { get; init; }
+
+    /// <summary>In words.</summary>
+    [JsonPropertyName("detail")]
+    public required string Detail { get; init; }
+
+    /// <summary>When it last happened, to a second.</summary>
+    [JsonPropertyName("at")]
+    public required DateTimeOffset At { get; init; }
+}
+
 /// <summary>How a gateway is that serves a channel.</summary>
 public sealed record GatewayStatus
 {
@@ -1606,9 +1659,23 @@ public sealed record GatewayStatus
     [JsonPropertyName("ratePerSecond"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? RatePerSecond { get; init; }
 
-    /// <summary>`closed`, `open` or `half-open`, as the node that answers sees it.</summary>
+    /// <summary>`closed`, `open` or `half-open`: open where any node finds it broken, half-open as the node that
+    /// answers sees it.</summary>
     [JsonPropertyName("breaker"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Breaker { get; init; }
+
+    /// <summary>When it is tried again; null unless the breaker is open.</summary>
+    [JsonPropertyName("brokenUntil"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? BrokenUntil { get; init; }
+
+    /// <summary>Why nothing goes by it now, and what to do: also where the whole channel is stopped. Null while it
+    /// goes.</summary>
+    [JsonPropertyName("heldBecause"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? HeldBecause { get; init; }
+
+    /// <summary>What went wrong last, at most five kinds of the last day, newest first.</summary>
+    [JsonPropertyName("lastErrors"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<GatewayError>? LastErrors { get; init; }
 }
 
 /// <summary>What is asked of the bank-wide holdout.</summary>
@@ -1889,8 +1956,9 @@ public sealed record InboxMessage
     [JsonPropertyName("id")]
     public required string Id { get; init; }
 
-    [JsonPropertyName("campaignId")]
-    public required string CampaignId { get; init; }
+    /// <summary>Null for a test, which only testers get.</summary>
+    [JsonPropertyName("campaignId"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? CampaignId { get; init; }
 
     /// <summary>What a message is for. Servicing needs no marketing consent and counts for no cap, so a campaign
     /// whose goal is a sale cannot be servicing.</summary>
@@ -2692,6 +2760,61 @@ public sealed record Schedule
     public DayKind? Days { get; init; }
 }
 
+/// <summary>A wave of the timetable.</summary>
+public sealed record ScheduledWave
+{
+    [JsonPropertyName("wave")]
+    public required int Wave { get; init; }
+
+    /// <summary>A way to reach a customer. The number is stored; never reuse one.</summary>
+    [JsonPropertyName("channel")]
+    public required Channel Channel { get; init; }
+
+    /// <summary>Included. Moved with the run.</summary>
+    [JsonPropertyName("opensAt")]
+    public required DateTimeOffset OpensAt { get; init; }
+
+    /// <summary>Excluded.</summary>
+    [JsonPropertyName("closesAt")]
+    public required DateTimeOffset ClosesAt { get; init; }
+
+    /// <summary>That were planned for it. All the counts below are of these, wherever they have gone
+    /// since.</summary>
+    [JsonPropertyName("touches")]
+    public required long Touches { get; init; }
+
+    /// <summary>Customers who would have had this window.</summary>
+    [JsonPropertyName("heldOut")]
+    public required long HeldOut { get; init; }
+
+    /// <summary>Null while nothing was attempted.</summary>
+    [JsonPropertyName("firstAttemptAt"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? FirstAttemptAt { get; init; }
+
+    [JsonPropertyName("lastAttemptAt"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? LastAttemptAt { get; init; }
+
+    /// <summary>At least once.</summary>
+    [JsonPropertyName("attempted")]
+    public required long Attempted { get; init; }
+
+    /// <summary>Where each of its touches stands now; together they are
+    /// Campaigns.Reports.ScheduledWave.Touches.</summary>
+    [JsonPropertyName("states")]
+    public required WaveStates States { get; init; }
+
+    /// <summary>How long the oldest has been due of what waits to be sent in this window, what rolled or fell back
+    /// to it too; zero where nothing is late.</summary>
+    [JsonPropertyName("lag")]
+    [JsonConverter(typeof(DurationConverter))]
+    public required TimeSpan Lag { get; init; }
+
+    /// <summary>Why what is due does not go, or goes later than planned, and what to do; null while it goes as
+    /// planned.</summary>
+    [JsonPropertyName("heldBecause"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? HeldBecause { get; init; }
+}
+
 /// <summary>How many customers a segment has.</summary>
 public sealed record SegmentCount
 {
@@ -3160,6 +3283,125 @@ public sealed record TemplateReference
     public required int Version { get; init; }
 }
 
+/// <summary>What became of a test message.</summary>
+public sealed record TestMessage
+{
+    [JsonPropertyName("customerId")]
+    public required string CustomerId { get; init; }
+
+    /// <summary>Where it went, masked, as the customer's address is now; null where she has none.</summary>
+    [JsonPropertyName("address"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Address { get; init; }
+
+    /// <summary>How far a test message has come. The number is stored; a receipt's ranks above an
+    /// answer's.</summary>
+    [JsonPropertyName("state")]
+    public required TestState State { get; init; }
+
+    /// <summary>The provider's code; of what was withheld `opted_out`, `no_consent`, `personalisation_off`,
+    /// `unreachable`, `quiet_hours` or `template_error`.</summary>
+    [JsonPropertyName("code"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Code { get; init; }
+}
+
+/// <summary>A template as it was sent to testers.</summary>
+public sealed record TestSend
+{
+    [JsonPropertyName("number")]
+    public required int Number { get; init; }
+
+    [JsonPropertyName("templateId")]
+    public required string TemplateId { get; init; }
+
+    [JsonPropertyName("version")]
+    public required int Version { get; init; }
+
+    /// <summary>A way to reach a customer. The number is stored; never reuse one.</summary>
+    [JsonPropertyName("channel")]
+    public required Channel Channel { get; init; }
+
+    /// <summary>By which it went.</summary>
+    [JsonPropertyName("gateway")]
+    public required string Gateway { get; init; }
+
+    [JsonPropertyName("sentBy")]
+    public required string SentBy { get; init; }
+
+    /// <summary>Business time.</summary>
+    [JsonPropertyName("sentAt")]
+    public required DateTimeOffset SentAt { get; init; }
+
+    /// <summary>One a tester, in the order that was asked for.</summary>
+    [JsonPropertyName("messages"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<TestMessage>? Messages { get; init; }
+}
+
+/// <summary>To whom a template is sent to be looked at.</summary>
+public sealed record TestSendRequest
+{
+    /// <summary>Ids of customers on the list of testers, 1 to 20, none twice.</summary>
+    [JsonPropertyName("testers")]
+    public required IReadOnlyList<string> Testers { get; init; }
+
+    /// <summary>Null for the newest.</summary>
+    [JsonPropertyName("version"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Version { get; init; }
+}
+
+/// <summary>How far a test message has come. The number is stored; a receipt's ranks above an answer's.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<TestState>))]
+public enum TestState
+{
+    [JsonStringEnumMemberName("withheld"), EnumMember(Value = "withheld")]
+    Withheld,
+    [JsonStringEnumMemberName("accepted"), EnumMember(Value = "accepted")]
+    Accepted,
+    [JsonStringEnumMemberName("rejected"), EnumMember(Value = "rejected")]
+    Rejected,
+    [JsonStringEnumMemberName("notsent"), EnumMember(Value = "notsent")]
+    Notsent,
+    [JsonStringEnumMemberName("unknown"), EnumMember(Value = "unknown")]
+    Unknown,
+    [JsonStringEnumMemberName("failed"), EnumMember(Value = "failed")]
+    Failed,
+    [JsonStringEnumMemberName("delivered"), EnumMember(Value = "delivered")]
+    Delivered,
+}
+
+/// <summary>A customer who is one of the bank's own people, and to whom templates may be sent to be looked
+/// at.</summary>
+public sealed record Tester
+{
+    [JsonPropertyName("customerId")]
+    public required string CustomerId { get; init; }
+
+    /// <summary>Who she is at the bank.</summary>
+    [JsonPropertyName("name")]
+    public required string Name { get; init; }
+
+    [JsonPropertyName("addedBy")]
+    public required string AddedBy { get; init; }
+
+    /// <summary>Business time.</summary>
+    [JsonPropertyName("addedAt")]
+    public required DateTimeOffset AddedAt { get; init; }
+}
+
+/// <summary>Who a tester is.</summary>
+public sealed record TesterBody
+{
+    /// <summary>Who she is at the bank; 1 to 100 characters.</summary>
+    [JsonPropertyName("name")]
+    public required string Name { get; init; }
+}
+
+/// <summary>All testers.</summary>
+public sealed record TesterList
+{
+    [JsonPropertyName("items")]
+    public required IReadOnlyList<Tester> Items { get; init; }
+}
+
 /// <summary>How long those who converted took to their first conversion.</summary>
 public sealed record TimeToConvert
 {
@@ -3291,6 +3533,39 @@ public sealed record VariantLift
     /// <summary>By Holm, over the variants.</summary>
     [JsonPropertyName("adjustedPValue")]
     public required PValue AdjustedPValue { get; init; }
+}
+
+/// <summary>Touches by where they stand.</summary>
+public sealed record WaveStates
+{
+    /// <summary>Not attempted yet, and still to go.</summary>
+    [JsonPropertyName("waiting")]
+    public required long Waiting { get; init; }
+
+    /// <summary>Attempted, and either on the wire, or refused for now and to be tried again.</summary>
+    [JsonPropertyName("underway")]
+    public required long Underway { get; init; }
+
+    [JsonPropertyName("accepted")]
+    public required long Accepted { get; init; }
+
+    [JsonPropertyName("delivered")]
+    public required long Delivered { get; init; }
+
+    [JsonPropertyName("failed")]
+    public required long Failed { get; init; }
+
+    [JsonPropertyName("suppressed")]
+    public required long Suppressed { get; init; }
+
+    [JsonPropertyName("expired")]
+    public required long Expired { get; init; }
+
+    [JsonPropertyName("cancelled")]
+    public required long Cancelled { get; init; }
+
+    [JsonPropertyName("unknown")]
+    public required long Unknown { get; init; }
 }
 
 /// <summary>Touches of a planned send window, and its held-out customers.</summary>

@@ -144,6 +144,13 @@ public interface ICampaignsApi
     [Get("/v1/campaigns/{campaignId}/run")]
     Task<RunStatus> GetRunAsync(string campaignId, CancellationToken cancellationToken = default);
 
+    /// <summary>Read the timetable as it is planned and as it went. Of its latest planned run, wave by wave:
+    /// channel, window and touches as planned; first and last attempt, where each touch stands, how late what is
+    /// due is, and why it stands still, in words. Open to: marketer, approver, operator, analyst, admin.</summary>
+    [Headers("Accept: application/json")]
+    [Get("/v1/campaigns/{campaignId}/schedule")]
+    Task<CampaignSchedule> GetScheduleAsync(string campaignId, CancellationToken cancellationToken = default);
+
     /// <summary>Read a segment. The newest version, or the one asked for, with its rule in words. Open to:
     /// marketer, approver, operator, analyst, admin.</summary>
     [Headers("Accept: application/json")]
@@ -155,6 +162,13 @@ public interface ICampaignsApi
     [Headers("Accept: application/json")]
     [Get("/v1/templates/{templateId}")]
     Task<Template> GetTemplateAsync(string templateId, [Query] int? version = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Read what became of a test. Tester by tester, with what receipts have said since: they are shown
+    /// here and nowhere else. WeChat's mass send tells nothing of a single follower, and JPush is not asked: there
+    /// `accepted` is all that will be known. Open to: marketer, approver, operator, admin.</summary>
+    [Headers("Accept: application/json")]
+    [Get("/v1/test-sends/{number}")]
+    Task<TestSend> GetTestSendAsync(int number, CancellationToken cancellationToken = default);
 
     /// <summary>Whether this node is ready. 200 when it is, 503 when its database does not answer. Open to
     /// everyone.</summary>
@@ -197,7 +211,8 @@ public interface ICampaignsApi
     Task<CampaignSummaryPage> ListCampaignsAsync([Query] CampaignState? state = null, [Query] int? limit = null, [Query] string? cursor = null, CancellationToken cancellationToken = default);
 
     /// <summary>How the channels are. Whether each sends, at what rate, how much waits for it and how far behind
-    /// it is. Open to: marketer, approver, operator, analyst, admin.</summary>
+    /// it is, what has no answer, and of each gateway what went wrong last and why it is held, in words. Open to:
+    /// marketer, approver, operator, analyst, admin.</summary>
     [Headers("Accept: application/json")]
     [Get("/v1/channels")]
     Task<ChannelList> ListChannelsAsync(CancellationToken cancellationToken = default);
@@ -237,6 +252,11 @@ public interface ICampaignsApi
     [Headers("Accept: application/json")]
     [Get("/v1/templates")]
     Task<TemplatePage> ListTemplatesAsync([Query] int? limit = null, [Query] string? cursor = null, CancellationToken cancellationToken = default);
+
+    /// <summary>The testers. All of them, by id. Open to: marketer, approver, operator, admin.</summary>
+    [Headers("Accept: application/json")]
+    [Get("/v1/testers")]
+    Task<TesterList> ListTestersAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Mark up to 1,000 messages shown, clicked or dismissed. Each for itself, in any order; a mark that
     /// a message bears already changes nothing. A mark is an engagement with the message's campaign as well: shown
@@ -335,6 +355,13 @@ public interface ICampaignsApi
     [Put("/v1/templates/{templateId}")]
     Task<Template> PutTemplateAsync(string templateId, [Body] TemplateDraft body, [Header("If-Match")] string? ifMatch = null, CancellationToken cancellationToken = default);
 
+    /// <summary>Make a customer a tester. One of the bank's own people, to whom marketers may send templates to be
+    /// looked at. She gets a test like any other message: with her consent, and outside quiet hours. There are 100
+    /// testers at most. Open to: operator, admin.</summary>
+    [Headers("Accept: application/json", "Content-Type: application/json")]
+    [Put("/v1/testers/{customerId}")]
+    Task<Tester> PutTesterAsync(string customerId, [Body] TesterBody body, CancellationToken cancellationToken = default);
+
     /// <summary>Record up to 1,000 authorisations of messages. By whom a WeChat subscribe message may be sent to:
     /// each takes one that the customer has authorised by its template, and who has none cannot be reached by it.
     /// In any order; each for itself, and once by source and id. Where WeChat's own events come to
@@ -384,6 +411,11 @@ public interface ICampaignsApi
     [Post("/v1/campaigns/{campaignId}/reject")]
     Task<Campaign> RejectCampaignAsync(string campaignId, [Body] ApprovalDecision body, [Header("If-Match")] string? ifMatch = null, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
 
+    /// <summary>Take a tester off the list. She remains a customer. Who is erased is off it, too. Open to:
+    /// operator, admin.</summary>
+    [Delete("/v1/testers/{customerId}")]
+    Task RemoveTesterAsync(string customerId, CancellationToken cancellationToken = default);
+
     /// <summary>Resume a paused campaign. With what is to be done about touches that came due meanwhile. Open to:
     /// operator, admin.</summary>
     [Headers("Content-Type: application/json")]
@@ -400,6 +432,17 @@ public interface ICampaignsApi
     [Headers("Accept: application/json")]
     [Get("/v1/segments/{segmentId}/members")]
     Task<SegmentSample> SampleSegmentMembersAsync(string segmentId, [Query] int? version = null, [Query] int? limit = null, [Query(Format = "O")] DateTimeOffset? asOf = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Send a template to testers. By the channel's own gateway, exactly as a customer of theirs would
+    /// receive it: as a preview shows it, with sensitive values in clear where the tester consents to their use.
+    /// Answered when the provider has answered, tester by tester. Only to customers on the list of testers, which
+    /// an operator keeps; consent, refusal, quiet hours and wording rules hold, and so does what holds the channel
+    /// (409 `channel-held`, 503 `channel-resting`). At most 20 testers a call, and `Dispatch:TestsPerDay` messages
+    /// a day (200; then 429). It is audited, counts for no cap and appears in no report. Give an Idempotency-Key:
+    /// without one, a repeat is sent again. Open to: marketer, admin.</summary>
+    [Headers("Accept: application/json", "Content-Type: application/json")]
+    [Post("/v1/templates/{templateId}/test-sends")]
+    Task<TestSend> SendTestAsync(string templateId, [Body] TestSendRequest body, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
 
     /// <summary>Start a channel that was stopped. Also one that a provider stopped: put right first what it
     /// complained of. Open to: operator, admin.</summary>

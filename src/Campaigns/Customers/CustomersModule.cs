@@ -19,6 +19,7 @@ public static class CustomersModule
             .AddSingleton<Fields>()
             .AddSingleton<CustomerRegister>()
             .AddSingleton<Consents>()
+            .AddSingleton<Testers>()
             .AddSingleton<EventIntake>()
             .AddSingleton<Authorisations>()
             .AddSingleton(provider => new GatewayKind(

@@ -49,6 +49,7 @@ internal static class Erasure
             DELETE FROM inbox_message WHERE customer_key = @key;
             DELETE FROM authorisation WHERE customer_key = @key;
             DELETE FROM authorisation_entry WHERE customer_key = @key;
+            DELETE FROM tester WHERE customer_key = @key;
             UPDATE customer SET attributes = '{}', tags = '{}', stub = false, erased = true, updated_at = @now
             WHERE customer_key = @key;
             UPDATE contact SET

@@ -159,6 +159,7 @@ TABLE chunk
     try smallint NOT NULL DEFAULT 1
     fresh boolean NOT NULL DEFAULT true
     due_at timestamp with time zone NOT NULL
+    late_since timestamp with time zone
     state smallint NOT NULL DEFAULT 0
     token bigint NOT NULL DEFAULT 0
     leased_by text
@@ -326,6 +327,18 @@ TABLE field
     CONSTRAINT field_check CHECK (((type = 'enum'::text) = (options IS NOT NULL)))
     CONSTRAINT field_pkey PRIMARY KEY (name)
     CONSTRAINT field_type_check CHECK ((type = ANY (ARRAY['number'::text, 'text'::text, 'boolean'::text, 'date'::text, 'enum'::text])))
+
+TABLE gateway_break
+    gateway text NOT NULL
+    until timestamp with time zone NOT NULL
+    CONSTRAINT gateway_break_pkey PRIMARY KEY (gateway)
+
+TABLE gateway_error
+    gateway text NOT NULL
+    code text NOT NULL
+    detail text NOT NULL
+    at timestamp with time zone NOT NULL
+    CONSTRAINT gateway_error_pkey PRIMARY KEY (gateway, code)
 
 TABLE gateway_pace
     gateway text NOT NULL
@@ -667,6 +680,35 @@ TABLE template_version
     created_by text NOT NULL
     created_at timestamp with time zone NOT NULL
     CONSTRAINT template_version_pkey PRIMARY KEY (template_id, version)
+
+TABLE test_message
+    number integer NOT NULL
+    place smallint NOT NULL
+    customer_key bigint NOT NULL
+    state smallint NOT NULL
+    code text
+    request_key text
+    provider_id text
+    CONSTRAINT test_message_pkey PRIMARY KEY (number, place)
+    CREATE INDEX test_message_provider_id ON public.test_message USING btree (provider_id)
+    CREATE INDEX test_message_request_key ON public.test_message USING btree (request_key)
+
+TABLE test_send
+    number integer NOT NULL GENERATED ALWAYS AS IDENTITY
+    template_id text NOT NULL
+    version integer NOT NULL
+    channel smallint NOT NULL
+    gateway text NOT NULL
+    sent_by text NOT NULL
+    sent_at timestamp with time zone NOT NULL
+    CONSTRAINT test_send_pkey PRIMARY KEY (number)
+
+TABLE tester
+    customer_key bigint NOT NULL
+    name text NOT NULL
+    added_by text NOT NULL
+    added_at timestamp with time zone NOT NULL
+    CONSTRAINT tester_pkey PRIMARY KEY (customer_key)
 
 TABLE time_zone
     zone smallint NOT NULL GENERATED ALWAYS AS IDENTITY

@@ -277,7 +277,7 @@ public sealed class CampaignControl
             var moved = await Timetables.ShiftAsync(connection, runKey, paused, now);
             await connection.ExecuteAsync(
                 """
-                UPDATE chunk c SET due_at = greatest(c.due_at - m.before, interval '0') + m.opens
+                UPDATE chunk c SET due_at = greatest(c.due_at - m.before, interval '0') + m.opens, late_since = NULL
                 FROM unnest(@waves, @before, @opens) AS m (wave, before, opens)
                 WHERE c.run_key = @runKey AND c.wave = m.wave AND c.state = 0
                 """,

@@ -17,6 +17,7 @@ internal sealed partial class ChannelLine : IDisposable
     private readonly TimeProvider _time;
     private readonly Channel _channel;
     private readonly ChannelPace _pace;
+    private readonly GatewayTroubles _troubles;
     private readonly CircuitBreakerStateProvider _breaker = new();
     private readonly ResiliencePipeline<SendResult> _pipeline;
     private readonly ILogger _logger;
@@ -33,6 +34,7 @@ internal sealed partial class ChannelLine : IDisposable
     {
         (_gateways, _channel, Name, _time, _logger) = (gateways, channel, gateway, time, logger);
         _pace = new ChannelPace(dataSource, gateway, time);
+        _troubles = new GatewayTroubles(dataSource, gateway, time);
         _pipeline = new ResiliencePipelineBuilder<SendResult> { TimeProvider = time }
             .AddCircuitBreaker(
                 new CircuitBreakerStrategyOptions<SendResult>
@@ -45,8 +47,9 @@ internal sealed partial class ChannelLine : IDisposable
                     OnOpened = opened =>
                     {
                         Volatile.Write(ref _brokenUntil, (time.GetUtcNow() + opened.BreakDuration).UtcTicks);
-                        return ValueTask.CompletedTask;
+                        return new ValueTask(_troubles.NoteBreakAsync(opened.BreakDuration));
                     },
+                    OnClosed = _ => new ValueTask(_troubles.NoteBreakAsync(TimeSpan.Zero)),
                     ShouldHandle = static outcome => ValueTask.FromResult(IsFailure(outcome.Outcome.Result)),
                 }
             )
@@ -150,6 +153,7 @@ internal sealed partial class ChannelLine : IDisposable
                 (Self: this, gateway, request),
                 cancellationToken
             );
+            await _troubles.NoteAsync(result);
             return new Reply.Of(result);
         }
         catch (BrokenCircuitException)

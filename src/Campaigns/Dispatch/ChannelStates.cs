@@ -7,65 +7,15 @@ using Npgsql;
 
 namespace Campaigns.Dispatch;
 
-/// <summary>How a channel is.</summary>
-public sealed record ChannelStatus
-{
-    public required Channel Channel { get; init; }
-
-    /// <summary>Whether an operator stopped it: it sends nothing, by any gateway, until it is started.</summary>
-    public bool Stopped { get; init; }
-
-    /// <summary>Why it is stopped, in words.</summary>
-    public string? Reason { get; init; }
-
-    /// <summary>Who stopped or started it last, and when; null when nobody ever did.</summary>
-    public string? ChangedBy { get; init; }
-
-    /// <inheritdoc cref="ChangedBy"/>
-    public DateTimeOffset? ChangedAt { get; init; }
-
-    /// <summary>Touches that wait in campaigns that run, whether due or not.</summary>
-    public long Waiting { get; init; }
-
-    /// <summary>How long the oldest of those that are due has been; zero when none is.</summary>
-    public TimeSpan Lag { get; init; }
-
-    /// <summary>Those that serve it now: one, or one for marketing and one for servicing; none where it is not served.</summary>
-    public required IReadOnlyList<GatewayStatus> Gateways { get; init; }
-}
-
-/// <summary>How a gateway is that serves a channel.</summary>
-public sealed record GatewayStatus
-{
-    public required string Name { get; init; }
-
-    /// <summary>What goes by it.</summary>
-    public required IReadOnlyList<Purpose> Purposes { get; init; }
-
-    /// <summary>Whether its provider's answer stopped it, until the channel is started.</summary>
-    public bool Stopped { get; init; }
-
-    /// <summary>Why it is stopped, in words.</summary>
-    public string? Reason { get; init; }
-
-    /// <summary>When it was stopped, or started again; null when it never was.</summary>
-    public DateTimeOffset? ChangedAt { get; init; }
-
-    /// <summary>Nothing is sent before this instant: the provider asked for a rest.</summary>
-    public DateTimeOffset? RestsUntil { get; init; }
-
-    /// <summary>Calls to the provider a second, by all nodes together.</summary>
-    public double RatePerSecond { get; init; }
-
-    /// <summary><c>closed</c>, <c>open</c> or <c>half-open</c>, as the node that answers sees it.</summary>
-    public string Breaker { get; init; } = "closed";
-}
-
 /// <summary>Stops and starts channels: by an operator, or by what a provider answers, which stops its own gateway only.
 /// </summary>
 public sealed class ChannelStates
 {
     private const string Whole = "";
+    private const int MostErrors = 5;
+
+    /// <summary>Providers tell no more of a message after so long.</summary>
+    private static readonly TimeSpan ToldFor = TimeSpan.FromDays(3);
     private readonly NpgsqlDataSource _dataSource;
     private readonly ChannelLines _lines;
 
@@ -76,46 +26,105 @@ public sealed class ChannelStates
     public async Task<IReadOnlyList<ChannelStatus>> ListAsync(CancellationToken cancellationToken)
     {
         await using var connection = await _dataSource.OpenConnectionAsync(cancellationToken);
+        var queues = (await QueuesAsync(connection, cancellationToken)).ToDictionary(queue => queue.Channel);
+        return
+        [
+            .. (await ReadAsync(connection)).Select(status =>
+                queues.GetValueOrDefault(status.Channel) is { } queue
+                    ? status with
+                    {
+                        Waiting = queue.Waiting,
+                        Lag = queue.Lag,
+                        Unknown = queue.Unknown,
+                    }
+                    : status
+            ),
+        ];
+    }
+
+    /// <summary>All channels, but for what waits for them.</summary>
+    internal async Task<IReadOnlyList<ChannelStatus>> ReadAsync(NpgsqlConnection connection)
+    {
         var states = (
             await connection.QueryAsync<State>(
-                new CommandDefinition(
-                    """
-                    SELECT s.channel, s.gateway, s.stopped, s.reason, s.changed_by, s.changed_at,
-                           CASE WHEN s.not_before > clock_timestamp() THEN s.not_before + b.clock_offset END AS rests_until
-                    FROM channel_state s
-                    CROSS JOIN business_clock b
-                    """,
-                    cancellationToken: cancellationToken
-                )
+                """
+                SELECT s.channel, s.gateway, s.stopped, s.reason, s.changed_by, s.changed_at,
+                       CASE WHEN s.not_before > clock_timestamp() THEN s.not_before + b.clock_offset END AS rests_until
+                FROM channel_state s
+                CROSS JOIN business_clock b
+                """
             )
         ).ToDictionary(state => (state.Channel, state.Gateway));
-        var queues = await connection.QueryAsync<Queue>(
+        var breaks = await connection.QueryAsync<(string Gateway, DateTime Until)>(
+            """
+            SELECT g.gateway, g.until + b.clock_offset FROM gateway_break g CROSS JOIN business_clock b
+            WHERE g.until > clock_timestamp()
+            """
+        );
+        var errors = await connection.QueryAsync<Noted>(
+            """
+            SELECT e.gateway, e.code, e.detail, date_trunc('second', e.at + b.clock_offset) AS at
+            FROM gateway_error e
+            CROSS JOIN business_clock b
+            WHERE e.at > clock_timestamp() - interval '1 day'
+            ORDER BY e.at DESC
+            """
+        );
+        var known = new Known(
+            states,
+            breaks.ToDictionary(one => one.Gateway, one => new DateTimeOffset(one.Until)),
+            errors.ToLookup(error => error.Gateway)
+        );
+        return [.. Enum.GetValues<Channel>().Select(channel => Status(channel, known))];
+    }
+
+    private static Task<IEnumerable<Queue>> QueuesAsync(
+        NpgsqlConnection connection,
+        CancellationToken cancellationToken
+    ) =>
+        connection.QueryAsync<Queue>(
             new CommandDefinition(
                 """
-                SELECT c.channel, sum(c.touches - coalesce(a.handled, 0)) AS waiting,
-                       greatest(interval '0', clock_timestamp() + b.clock_offset - min(greatest(c.due_at, w.opens_at))) AS lag
-                FROM chunk c
-                JOIN wave w USING (run_key, wave)
-                JOIN run r USING (run_key)
-                JOIN campaign p USING (campaign_key)
-                CROSS JOIN business_clock b
-                LEFT JOIN LATERAL (
-                    SELECT sum(cardinality(a.customer_keys) + coalesce(cardinality(a.withheld_keys), 0)) AS handled
-                    FROM attempt a
-                    WHERE c.requests > 0 AND a.run_key = c.run_key AND a.chunk = c.chunk
-                ) a ON true
-                WHERE c.state = 0 AND r.state = 'planned' AND p.state = 'running'
-                GROUP BY c.channel, b.clock_offset
+                WITH waiting AS (
+                    SELECT c.channel, sum(c.touches - coalesce(a.handled, 0)) AS waiting,
+                           greatest(interval '0', clock_timestamp() + b.clock_offset
+                                                  - min(greatest(coalesce(c.late_since, c.due_at), w.opens_at))) AS lag
+                    FROM chunk c
+                    JOIN wave w USING (run_key, wave)
+                    JOIN run r USING (run_key)
+                    JOIN campaign p USING (campaign_key)
+                    CROSS JOIN business_clock b
+                    LEFT JOIN LATERAL (
+                        SELECT sum(cardinality(a.customer_keys) + coalesce(cardinality(a.withheld_keys), 0)) AS handled
+                        FROM attempt a
+                        WHERE c.requests > 0 AND a.run_key = c.run_key AND a.chunk = c.chunk
+                    ) a ON true
+                    WHERE c.state = 0 AND r.state = 'planned' AND p.state = 'running'
+                    GROUP BY c.channel, b.clock_offset
+                ), told AS (
+                    SELECT r.run_key
+                    FROM run r
+                    CROSS JOIN business_clock b
+                    WHERE r.planned_at IS NOT NULL
+                      AND (r.closed_at IS NULL OR r.closed_at > clock_timestamp() + b.clock_offset - @ToldFor)
+                ), unknown AS (
+                    SELECT channel, sum(n)::bigint AS unknown
+                    FROM (
+                        SELECT channel, n FROM told JOIN report_cell USING (run_key) WHERE metric = 'state_unknown'
+                        UNION ALL
+                        SELECT channel, n FROM told JOIN report_delta USING (run_key) WHERE metric = 'state_unknown'
+                    ) c
+                    GROUP BY channel
+                )
+                SELECT channel, coalesce(w.waiting, 0) AS waiting, coalesce(w.lag, interval '0') AS lag,
+                       coalesce(u.unknown, 0) AS unknown
+                FROM waiting w
+                FULL JOIN unknown u USING (channel)
                 """,
+                new { ToldFor },
                 cancellationToken: cancellationToken
             )
         );
-        var waiting = queues.ToDictionary(queue => queue.Channel);
-        return
-        [
-            .. Enum.GetValues<Channel>().Select(channel => Status(channel, states, waiting.GetValueOrDefault(channel))),
-        ];
-    }
 
     /// <summary>Nothing more is sent by the channel until it is started; its touches wait, as long as their windows are
     /// open.</summary>
@@ -246,33 +255,39 @@ public sealed class ChannelStates
         }
     }
 
-    private ChannelStatus Status(Channel channel, Dictionary<(Channel, string), State> states, Queue? queue)
+    private ChannelStatus Status(Channel channel, Known known)
     {
-        var state = states.GetValueOrDefault((channel, Whole));
-        return new ChannelStatus
+        var state = known.States.GetValueOrDefault((channel, Whole));
+        var status = new ChannelStatus
         {
             Channel = channel,
             Stopped = state?.Stopped ?? false,
             Reason = state?.Reason,
             ChangedBy = state?.ChangedBy,
             ChangedAt = state?.ChangedAt,
-            Waiting = queue?.Waiting ?? 0,
-            Lag = queue?.Lag ?? TimeSpan.Zero,
             Gateways =
             [
                 .. Enum.GetValues<Purpose>()
                     .Select(purpose => (Purpose: purpose, Line: _lines.Of(channel, purpose)))
                     .Where(one => one.Line.Gateway is not null)
                     .GroupBy(one => one.Line, one => one.Purpose)
-                    .Select(group =>
-                        Status(group.Key, [.. group], states.GetValueOrDefault((channel, group.Key.Name)))
-                    ),
+                    .Select(group => Status(channel, group.Key, [.. group], known)),
+            ],
+        };
+        return status with
+        {
+            Gateways =
+            [
+                .. status.Gateways.Select(gateway => gateway with { HeldBecause = ChannelHold.Of(status, gateway) }),
             ],
         };
     }
 
-    private static GatewayStatus Status(ChannelLine line, IReadOnlyList<Purpose> purposes, State? state) =>
-        new()
+    private static GatewayStatus Status(Channel channel, ChannelLine line, IReadOnlyList<Purpose> purposes, Known known)
+    {
+        var state = known.States.GetValueOrDefault((channel, line.Name));
+        var broken = known.Breaks.TryGetValue(line.Name, out var until);
+        return new GatewayStatus
         {
             Name = line.Name,
             Purposes = [.. purposes.Where(purpose => line.Gateway?.Declaration.Purposes.Contains(purpose) ?? false)],
@@ -281,8 +296,28 @@ public sealed class ChannelStates
             ChangedAt = state?.ChangedAt,
             RestsUntil = state?.RestsUntil,
             RatePerSecond = line.RatePerSecond,
-            Breaker = line.Breaker,
+            Breaker = broken ? "open" : line.Breaker,
+            BrokenUntil = broken ? until : null,
+            LastErrors =
+            [
+                .. known
+                    .Errors[line.Name]
+                    .Take(MostErrors)
+                    .Select(error => new GatewayError
+                    {
+                        Code = error.Code,
+                        Detail = error.Detail,
+                        At = error.At,
+                    }),
+            ],
         };
+    }
+
+    private sealed record Known(
+        IReadOnlyDictionary<(Channel, string), State> States,
+        IReadOnlyDictionary<string, DateTimeOffset> Breaks,
+        ILookup<string, Noted> Errors
+    );
 
     private sealed class State
     {
@@ -295,10 +330,19 @@ public sealed class ChannelStates
         public DateTimeOffset? RestsUntil { get; init; }
     }
 
+    private sealed class Noted
+    {
+        public string Gateway { get; init; } = "";
+        public string Code { get; init; } = "";
+        public string Detail { get; init; } = "";
+        public DateTimeOffset At { get; init; }
+    }
+
     private sealed class Queue
     {
         public Channel Channel { get; init; }
         public long Waiting { get; init; }
         public TimeSpan Lag { get; init; }
+        public long Unknown { get; init; }
     }
 }

@@ -97,7 +97,8 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
         return await connection.ExecuteAsync(
                 """
                 UPDATE chunk
-                SET leased_by = NULL, leased_until = NULL, due_at = greatest(due_at, @dueAt)
+                SET leased_by = NULL, leased_until = NULL, due_at = greatest(due_at, @dueAt),
+                    late_since = CASE WHEN @dueAt > due_at THEN coalesce(late_since, due_at) ELSE late_since END
                 WHERE run_key = @RunKey AND chunk = @Number AND token = @Token AND state = 0
                 """,
                 new

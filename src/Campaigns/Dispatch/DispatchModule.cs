@@ -1,4 +1,6 @@
+using Campaigns.Customers;
 using Campaigns.Jobs;
+using Campaigns.Lifecycle;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -21,6 +23,15 @@ public static class DispatchModule
             .AddSingleton(provider => new ChannelStates(
                 provider.GetRequiredService<NpgsqlDataSource>(),
                 provider.GetRequiredService<ChannelLines>()
+            ))
+            .AddSingleton(provider => new TestSends(
+                provider.GetRequiredService<NpgsqlDataSource>(),
+                provider.GetRequiredService<CustomerRegister>(),
+                provider.GetRequiredService<Templates>(),
+                provider.GetRequiredService<AddressVault>(),
+                provider.GetRequiredService<ChannelLines>(),
+                provider.GetRequiredService<ChannelStates>(),
+                provider.GetRequiredService<DispatchOptions>()
             ))
             .AddSingleton<Fallback>()
             .AddSingleton<TouchReader>()

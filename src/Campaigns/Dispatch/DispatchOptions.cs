@@ -31,4 +31,7 @@ public sealed class DispatchOptions
 
     /// <inheritdoc cref="RetryAfter"/>
     public TimeSpan RetryAtMost { get; set; } = TimeSpan.FromMinutes(15);
+
+    /// <summary>Most test messages of all templates in a day of the bank's.</summary>
+    public int TestsPerDay { get; set; } = 200;
 }

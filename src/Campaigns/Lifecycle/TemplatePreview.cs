@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Campaigns.Access;
 using Campaigns.Audit;
 using Campaigns.Channels;
@@ -91,16 +90,11 @@ public sealed class TemplatePreviews(NpgsqlDataSource dataSource, CustomerRegist
     private TemplatePreview Fill(Template template, Customer customer, IReadOnlyDictionary<string, Field> fields)
     {
         var draft = template.Content;
-        var names = TemplateChecks.Variables($"{draft.Title} {draft.Text}").Distinct().ToList();
-        var known = names
-            .Select(name => (name, Value: Own(name) ?? draft.Defaults.GetValueOrDefault(name)))
-            .Where(one => one.Value is not null)
-            .ToDictionary(one => one.name, one => one.Value!);
-        var missing = names.Where(name => !known.ContainsKey(name)).ToList();
-        var hidden = names.Where(name => IsSensitive(name) && Own(name) is not null).ToList();
-        var shown = names.ToDictionary(
+        var filled = FilledTemplate.Of(draft, customer, fields);
+        var (missing, hidden) = (filled.Missing, filled.Hidden);
+        var shown = filled.Names.ToDictionary(
             name => name,
-            name => hidden.Contains(name) ? Covered : known.GetValueOrDefault(name, $"{{{{{name}}}}}")
+            name => hidden.Contains(name) ? Covered : filled.Values.GetValueOrDefault(name, $"{{{{{name}}}}}")
         );
         var text = Received(draft, ProviderWords.Fill(draft.Text, shown)!);
         return new TemplatePreview
@@ -118,10 +112,6 @@ public sealed class TemplatePreviews(NpgsqlDataSource dataSource, CustomerRegist
             Sms =
                 draft.Channel == Channel.Sms && missing.Count == 0 && hidden.Count == 0 ? SmsText.Measure(text) : null,
         };
-
-        bool IsSensitive(string name) => fields.GetValueOrDefault(name) is { Sensitive: true };
-
-        string? Own(string name) => IsSensitive(name) && !customer.SensitiveConsent ? null : ValueOf(customer, name);
     }
 
     private string Received(TemplateDraft draft, string text) =>
@@ -133,10 +123,4 @@ public sealed class TemplatePreviews(NpgsqlDataSource dataSource, CustomerRegist
                 text
             )
             : text;
-
-    // As the database writes it into the message.
-    private static string? ValueOf(Customer customer, string name) =>
-        !customer.Attributes.TryGetValue(name, out var value) || value.ValueKind == JsonValueKind.Null ? null
-        : value.ValueKind == JsonValueKind.String ? value.GetString()
-        : value.GetRawText();
 }

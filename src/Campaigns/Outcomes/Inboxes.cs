@@ -25,7 +25,9 @@ public sealed record InboxMessage
 {
     /// <summary>Newer messages have greater ids.</summary>
     public required string Id { get; init; }
-    public required string CampaignId { get; init; }
+
+    /// <summary>Null for a test, which only testers get.</summary>
+    public string? CampaignId { get; init; }
     public required Purpose Purpose { get; init; }
     public string? Title { get; init; }
     public required string Text { get; init; }
@@ -60,11 +62,11 @@ public sealed class Inboxes(NpgsqlDataSource dataSource, Engagements engagements
     private static readonly string Shown = $"""
         FROM inbox_message m
         JOIN contact k ON k.customer_key = m.customer_key
-        JOIN run r ON r.run_key = {TouchKey.RunSql("m")}
-        JOIN campaign c USING (campaign_key)
+        LEFT JOIN run r ON r.run_key = {TouchKey.RunSql("m")}
+        LEFT JOIN campaign c USING (campaign_key)
         WHERE m.customer_key = @customerKey AND m.expires_at > @now
           AND (coalesce(m.shown_at, m.clicked_at, m.dismissed_at) IS NOT NULL
-               OR NOT (c.state = 'cancelled' OR r.state = 'cancelled'
+               OR NOT (coalesce('cancelled' IN (c.state, r.state), false)
                        OR m.purpose = @marketing
                           AND (k.opted_out & @app <> 0
                                OR k.personalisation_off AND coalesce((r.plan ->> 'usesProfiling')::boolean, false))))
@@ -120,7 +122,7 @@ public sealed class Inboxes(NpgsqlDataSource dataSource, Engagements engagements
     }
 
     /// <summary>Marks up to <see cref="CustomerRegister.MostAtOnce"/> messages of a customer, each for itself, once a kind.
-    /// A mark is an engagement too: shown is <c>opened</c>.</summary>
+    /// A mark is an engagement too: shown is <c>opened</c>. That of a test is none, and always <c>unchanged</c>.</summary>
     /// <returns>One result a mark, in their order: <c>created</c>, or <c>unchanged</c> where the message bore it already;
     /// refused with <c>not-found</c> or <c>invalid-time</c>. 404 where the customer is unknown or was erased.</returns>
     public async Task<Result<IReadOnlyList<BatchItem>>> MarkAsync(
@@ -144,7 +146,15 @@ public sealed class Inboxes(NpgsqlDataSource dataSource, Engagements engagements
         var now = await BusinessClock.NowAsync(connection);
         var messages = await FindAsync(connection, customerKey, marks, cancellationToken);
         var items = marks.Select((mark, index) => Check(mark, index, messages, now)).ToArray();
-        int[] good = [.. items.Where(item => item.Error is null).Select(item => item.Index)];
+        int[] fit = [.. items.Where(item => item.Error is null).Select(item => item.Index)];
+        var tests = fit.Where(index => messages[Number(marks[index].MessageId)!.Value].CampaignId is null).ToList();
+        await InboxMessages.MarkAsync(
+            connection,
+            customerKey,
+            [.. tests.Select(index => Entry(marks[index]))],
+            cancellationToken
+        );
+        int[] good = [.. fit.Except(tests)];
         if (good.Length == 0)
         {
             return items;
@@ -199,7 +209,7 @@ public sealed class Inboxes(NpgsqlDataSource dataSource, Engagements engagements
             _ => EngagementKind.Dismissed,
         };
         var id = $"{message.MessageId}:{Json.ProductJson.NameOf(mark.Kind)}";
-        return new EngagementEntry(Source, id, message.CampaignId, customerId, kind, mark.At, message.RunKey);
+        return new EngagementEntry(Source, id, message.CampaignId!, customerId, kind, mark.At, message.RunKey);
     }
 
     private static async Task<Dictionary<long, MessageRow>> FindAsync(
@@ -214,8 +224,8 @@ public sealed class Inboxes(NpgsqlDataSource dataSource, Engagements engagements
                 $"""
                 SELECT m.message_id, r.run_key, c.campaign_id
                 FROM inbox_message m
-                JOIN run r ON r.run_key = {TouchKey.RunSql("m")}
-                JOIN campaign c USING (campaign_key)
+                LEFT JOIN run r ON r.run_key = {TouchKey.RunSql("m")}
+                LEFT JOIN campaign c USING (campaign_key)
                 WHERE m.customer_key = @customerKey AND m.message_id = ANY (@ids)
                 """,
                 new { customerKey, ids = marks.Select(mark => Number(mark.MessageId)).OfType<long>().ToArray() },
@@ -245,6 +255,6 @@ public sealed class Inboxes(NpgsqlDataSource dataSource, Engagements engagements
     {
         public long MessageId { get; init; }
         public int RunKey { get; init; }
-        public string CampaignId { get; init; } = "";
+        public string? CampaignId { get; init; }
     }
 }

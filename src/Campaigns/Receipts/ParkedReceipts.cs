@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Campaigns.Customers;
 using Campaigns.Database;
+using Campaigns.Dispatch;
 using Campaigns.Json;
 using Dapper;
 using Npgsql;
@@ -76,7 +77,9 @@ internal sealed class ParkedReceipts(NpgsqlDataSource dataSource)
                            JOIN outcome o USING (run_key, chunk, request)
                            WHERE a.request_key = p.receipt ->> 'requestKey')
                        OR EXISTS (
-                           SELECT FROM outcome o WHERE o.provider_ids @> ARRAY[p.receipt ->> 'providerId']))
+                           SELECT FROM outcome o WHERE o.provider_ids @> ARRAY[p.receipt ->> 'providerId'])
+                       OR EXISTS (
+                           SELECT FROM test_message t WHERE t.provider_id = p.receipt ->> 'providerId'))
                 ORDER BY p.received_at
                 LIMIT @AtOnce
                 FOR UPDATE SKIP LOCKED
@@ -111,6 +114,8 @@ internal sealed class ParkedReceipts(NpgsqlDataSource dataSource)
             cancellationToken
         );
         done.AddRange(matches.Select(match => single[match.Ord]).Distinct());
+        var tests = await TestSendLog.ReceivedAsync(connection, [.. said.Select(one => one.OfTest())]);
+        done.AddRange(tests.Select(ord => single[ord]));
         await connection.ExecuteAsync(
             """
             UPDATE parked_receipt p

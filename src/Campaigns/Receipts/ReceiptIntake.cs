@@ -3,6 +3,7 @@ using Campaigns.Channels;
 using Campaigns.Channels.WeChat;
 using Campaigns.Customers;
 using Campaigns.Database;
+using Campaigns.Dispatch;
 using Campaigns.Json;
 using Dapper;
 using Npgsql;
@@ -77,7 +78,9 @@ public sealed class ReceiptIntake
             .Select(match => (match, said[match.Ord]))
             .ToList();
         var known = settled.Select(one => one.match.Ord).ToHashSet();
-        var parked = said.Where((_, ord) => !known.Contains(ord)).ToList();
+        var strangers = said.Where((_, ord) => !known.Contains(ord)).ToList();
+        var tests = await TestSendLog.ReceivedAsync(connection, [.. strangers.Select(one => one.OfTest())]);
+        var parked = strangers.Where((_, place) => !tests.Contains(place)).ToList();
         var recorded = await ReceiptLog.RecordAsync(connection, settled, now, cancellationToken);
         await ParkedReceipts.ParkAsync(
             connection,

@@ -43,6 +43,18 @@ internal sealed record Said
             Code = receipt.Code,
             At = receipt.At,
         };
+
+    /// <summary>As it would be said of a test.</summary>
+    internal TestReceipt OfTest() =>
+        new(
+            Channel,
+            RequestKey,
+            ProviderId,
+            Lookup,
+            CustomerKey,
+            State == ReceiptState.Delivered ? TestState.Delivered : TestState.Failed,
+            Code
+        );
 }
 
 /// <summary>What a mass send's receipt says of its call, kept until the call is known.</summary>

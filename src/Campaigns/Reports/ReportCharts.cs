@@ -11,6 +11,7 @@ internal static class ReportCharts
 {
     private const int Width = 480;
     private const string Dark = "#1f4e79";
+    private const string Middle = "#9db7d1";
     private const string Light = "#dfe8f1";
     private static readonly CultureInfo Plain = CultureInfo.InvariantCulture;
 
@@ -102,7 +103,7 @@ internal static class ReportCharts
         return End(chart);
     }
 
-    /// <summary>A line a day and channel, a bar a send window as long as its touches.</summary>
+    /// <summary>A line a send window: a bar as long as its touches, dark as far as they have gone.</summary>
     public static string Timetable(CampaignReport report, ReportWords words)
     {
         const int row = 26;
@@ -117,12 +118,20 @@ internal static class ReportCharts
             var metric = $"byWindow.{index}.sent.touches";
             Label(chart, 84, y + 17, Hour(window), "end");
             Label(chart, 94, y + 17, words[ProductJson.NameOf(window.Channel)], "start");
-            Bar(chart, 155, y + 4, sent, row - 8, Dark, metric);
+            var gone = 265.0 * window.Sent.Attempted / most;
+            Bar(chart, 155, y + 4, sent, row - 8, Middle, metric);
+            Bar(chart, 155, y + 4, gone, row - 8, Dark, $"byWindow.{index}.sent.attempted");
             Bar(chart, 155 + sent, y + 4, held, row - 8, Light, $"byWindow.{index}.control.customers");
             Label(chart, 161 + sent + held, y + 17, ReportPage.Count(window.Sent.Touches), "start", metric);
         }
 
-        Legend(chart, row * shown.Count + 10, new(words["touches"], Dark), new(words["heldOut"], Light));
+        Legend(
+            chart,
+            row * shown.Count + 10,
+            new(words["touches"], Middle),
+            new(words["attempted"], Dark),
+            new(words["heldOut"], Light)
+        );
         return End(chart);
     }
 
@@ -134,7 +143,7 @@ internal static class ReportCharts
         [
             ("touches", ledger.Touches, Dark),
             ("heldOut", ledger.HeldOut, Light),
-            ("heldOutGlobal", ledger.HeldOutGlobal, "#9db7d1"),
+            ("heldOutGlobal", ledger.HeldOutGlobal, Middle),
             ("suppressed", suppressed, "#fff"),
         ];
         var chart = Begin(100, words["ledger"]);

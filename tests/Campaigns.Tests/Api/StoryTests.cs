@@ -106,6 +106,8 @@ public sealed class StoryTests
             "putMapping",
             "putCustomer",
             "putCustomers",
+            "putTester",
+            "sendTest",
             "putCampaign",
             "submitCampaign",
             "rejectCampaign",

@@ -184,3 +184,11 @@ CREATE TABLE import_part (
     erased_lines integer[] NOT NULL DEFAULT '{}',  -- refused: of customers who were erased
     PRIMARY KEY (batch, part)
 );
+
+-- Customers who are people of the bank and look at templates on their own devices.
+CREATE TABLE tester (
+    customer_key bigint PRIMARY KEY,
+    name text NOT NULL,
+    added_by text NOT NULL,
+    added_at timestamptz NOT NULL
+);

@@ -15,6 +15,7 @@ CREATE TABLE chunk (
     try smallint NOT NULL DEFAULT 1,
     fresh boolean NOT NULL DEFAULT true,  -- none of its touches has been attempted before
     due_at timestamptz NOT NULL,
+    late_since timestamptz,               -- when it was due first, where it has been put off since
     state smallint NOT NULL DEFAULT 0,    -- 0 waiting, 1 done, 2 cancelled, 3 expired
     token bigint NOT NULL DEFAULT 0,      -- of the last claim
     leased_by text,
@@ -98,6 +99,19 @@ CREATE TABLE gateway_pace (
     next_at timestamptz NOT NULL          -- real time
 ) WITH (fillfactor = 10);
 
+-- For people to read: what went wrong last with a gateway, and until when a node finds it broken. Real time.
+CREATE TABLE gateway_error (
+    gateway text NOT NULL,
+    code text NOT NULL,
+    detail text NOT NULL,
+    at timestamptz NOT NULL,
+    PRIMARY KEY (gateway, code)
+);
+CREATE TABLE gateway_break (
+    gateway text PRIMARY KEY,
+    until timestamptz NOT NULL
+);
+
 -- One WeChat access token for all nodes.
 CREATE TABLE wechat_token (
     app_id text PRIMARY KEY,
@@ -105,3 +119,27 @@ CREATE TABLE wechat_token (
     key_id smallint NOT NULL,
     expires_at timestamptz NOT NULL       -- real time
 );
+
+-- A template sent to testers. No attempt, no counter, no report.
+CREATE TABLE test_send (
+    number integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    template_id text NOT NULL,
+    version integer NOT NULL,
+    channel smallint NOT NULL,
+    gateway text NOT NULL,
+    sent_by text NOT NULL,
+    sent_at timestamptz NOT NULL
+);
+
+CREATE TABLE test_message (
+    number integer NOT NULL,
+    place smallint NOT NULL,              -- in the order that was asked for
+    customer_key bigint NOT NULL,
+    state smallint NOT NULL,              -- TestState; unknown from before it is sent until it is answered
+    code text,
+    request_key text,                     -- null where it was withheld
+    provider_id text,
+    PRIMARY KEY (number, place)
+);
+CREATE INDEX test_message_request_key ON test_message (request_key);
+CREATE INDEX test_message_provider_id ON test_message (provider_id);
