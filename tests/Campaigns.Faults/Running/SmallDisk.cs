@@ -35,11 +35,18 @@ internal sealed class SmallDisk : IDisposable
     public void Fill(int left)
     {
         var free = new DriveInfo(Folder).AvailableFreeSpace - ((long)left * Block);
-        using var file = new FileStream(_ballast, FileMode.Append);
+        using var file = new FileStream(_ballast, FileMode.Append, FileAccess.Write, FileShare.None, bufferSize: 0);
         var block = new byte[Block];
-        for (; free >= Block; free -= Block)
+        try
         {
-            file.Write(block);
+            for (; free >= Block; free -= Block)
+            {
+                file.Write(block);
+            }
+        }
+        catch (IOException)
+        {
+            // PostgreSQL writes too: there is no room any more.
         }
     }
 

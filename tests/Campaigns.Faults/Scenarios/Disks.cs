@@ -55,9 +55,9 @@ internal static class Disks
     private static async Task FullAsync(SmallDisk disk, Flood flood)
     {
         var failed = flood.Failed;
-        disk.Fill(Left);
         try
         {
+            disk.Fill(Left);
             await Wait.UntilAsync(() => Task.FromResult(flood.Failed > failed + 20), "nothing can be stored any more");
         }
         finally
