@@ -46,6 +46,8 @@ internal static class Zones
         await MoveClockAsync(scene, "2027-03-15T06:20:00Z");
         await scene.ClosedAsync();
 
+        await LiveInAsync(scene, NewYork, 1, Movers);
+
         // 01:00 to 02:00 comes twice: some are sent in the first of them, and the others in the second.
         await MoveClockAsync(scene, "2027-11-07T03:30:00Z");
         await scene.BehaveAsync(latencyMs: 400);
