@@ -219,12 +219,14 @@ TABLE contact_policy
 
 TABLE conversion
     run_key integer NOT NULL
+    wave integer NOT NULL
     customer_key bigint NOT NULL
-    arm smallint NOT NULL
-    event_source smallint NOT NULL
-    event_id text NOT NULL
     occurred_at timestamp with time zone NOT NULL
     recorded_at timestamp with time zone NOT NULL
+    arm smallint NOT NULL
+    variant smallint NOT NULL
+    event_source smallint NOT NULL
+    event_id text NOT NULL
     amount numeric(20,4)
     currency text
     other_currency boolean NOT NULL DEFAULT false
@@ -281,10 +283,12 @@ TABLE decision_small
 
 TABLE engagement
     run_key integer NOT NULL
+    wave integer NOT NULL
     customer_key bigint NOT NULL
-    kind text NOT NULL
     occurred_at timestamp with time zone NOT NULL
     event_source smallint NOT NULL
+    variant smallint NOT NULL
+    kind text NOT NULL
     event_id text NOT NULL
     CONSTRAINT engagement_kind_check CHECK ((kind = ANY (ARRAY['opened'::text, 'clicked'::text, 'dismissed'::text])))
     CONSTRAINT engagement_pkey PRIMARY KEY (run_key, customer_key, event_source, event_id)
@@ -806,6 +810,12 @@ BEGIN
     RETURN (x >> 16) # x;
 END $function$
 
+CREATE OR REPLACE FUNCTION public.quarter_hour(at timestamp with time zone)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN date_bin('00:15:00'::interval, at, '2000-01-01 00:00:00+00'::timestamp with time zone)
+
 CREATE OR REPLACE FUNCTION public.touch_place(wave integer, variant smallint, customer_key bigint)
  RETURNS bigint
  LANGUAGE sql
@@ -813,7 +823,7 @@ CREATE OR REPLACE FUNCTION public.touch_place(wave integer, variant smallint, cu
 RETURN ((((wave)::bigint << 48) + ((variant)::bigint << 40)) + customer_key)
 
 CREATE OR REPLACE FUNCTION public.touch_state(run integer, customers bigint[] DEFAULT NULL::bigint[], until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone)
- RETURNS TABLE(customer_key bigint, state text, reason smallint, attempted_at timestamp with time zone, accepted_at timestamp with time zone, delivered_at timestamp with time zone)
+ RETURNS TABLE(customer_key bigint, state text, reason smallint, attempted_at timestamp with time zone, accepted_at timestamp with time zone, delivered_at timestamp with time zone, chunk integer)
  LANGUAGE sql
  STABLE
 AS $function$
@@ -854,6 +864,7 @@ AS $function$
     ), last AS (
         SELECT e.customer_key,
                max((e.chunk::bigint << 32) | (e.request::bigint << 8) | e.code) & 255 AS code,
+               max((e.chunk::bigint << 32) | (e.request::bigint << 8) | e.code) >> 32 AS chunk,
                min(e.attempted_at) AS attempted_at, min(e.accepted_at) AS accepted_at,
                min(e.delivered_at) AS delivered_at
         FROM entry e
@@ -869,6 +880,6 @@ AS $function$
            END,
            CASE WHEN l.code > 20 AND l.delivered_at IS NULL AND l.code NOT IN (28, 29)
                 THEN (l.code - 20)::smallint END,
-           l.attempted_at, l.accepted_at, l.delivered_at
+           l.attempted_at, l.accepted_at, l.delivered_at, l.chunk::integer
     FROM last l
 $function$

@@ -19,7 +19,7 @@ internal static class ConversionTally
     // of values is squared, so that the report has the variance of the value per customer.
     private const string Settle = """
         WITH state AS MATERIALIZED (
-            SELECT c.run_key, c.customer_key, c.arm, c.event_source, c.event_id, c.occurred_at, c.counted,
+            SELECT c.run_key, c.wave, c.variant, c.customer_key, c.arm, c.event_source, c.event_id, c.occurred_at, c.counted,
                 c.other_currency, CASE WHEN NOT c.other_currency THEN c.amount END AS amount,
                 c.reversed_at IS NULL
                 AND (
@@ -39,41 +39,37 @@ internal static class ConversionTally
             WHERE s.counted <> s.wanted AND c.run_key = s.run_key AND c.customer_key = s.customer_key
                 AND c.event_source = s.event_source AND c.event_id = s.event_id
         ), person AS (
-            SELECT run_key, customer_key, arm,
+            SELECT run_key, wave, variant, arm,
                 min(occurred_at) FILTER (WHERE counted) AS before_at,
                 min(occurred_at) FILTER (WHERE wanted) AS after_at,
                 coalesce(sum(amount) FILTER (WHERE counted), 0) AS before_value,
                 coalesce(sum(amount) FILTER (WHERE wanted), 0) AS after_value
             FROM state
-            GROUP BY run_key, customer_key, arm
+            GROUP BY run_key, customer_key, arm, wave, variant
             HAVING bool_or(counted <> wanted)
         ), change AS (
-            SELECT run_key, customer_key, arm, 'conversions' AS metric, occurred_at AS at,
+            SELECT run_key, wave, variant, arm, 'conversions' AS metric, occurred_at AS at,
                 wanted::int - counted::int AS n, (wanted::int - counted::int) * coalesce(amount, 0) AS amount
             FROM state
             WHERE counted <> wanted
             UNION ALL
-            SELECT run_key, customer_key, arm, 'other_currency', occurred_at, wanted::int - counted::int, 0
+            SELECT run_key, wave, variant, arm, 'other_currency', occurred_at, wanted::int - counted::int, 0
             FROM state
             WHERE counted <> wanted AND other_currency
             UNION ALL
-            SELECT run_key, customer_key, arm, 'converted', before_at, -1, -before_value * before_value
+            SELECT run_key, wave, variant, arm, 'converted', before_at, -1, -before_value * before_value
             FROM person
             WHERE before_at IS NOT NULL
             UNION ALL
-            SELECT run_key, customer_key, arm, 'converted', after_at, 1, after_value * after_value
+            SELECT run_key, wave, variant, arm, 'converted', after_at, 1, after_value * after_value
             FROM person
             WHERE after_at IS NOT NULL
         )
         INSERT INTO report_delta (run_key, metric, arm, channel, variant, wave, day, n, amount)
-        SELECT c.run_key, c.metric, c.arm, coalesce(d.channel, 0), coalesce(d.variant, 0), coalesce(d.wave, 0),
-            (c.at AT TIME ZONE bank.name)::date, sum(c.n), sum(c.amount)
+        SELECT c.run_key, c.metric, c.arm, w.channel, c.variant, c.wave, (c.at AT TIME ZONE bank.name)::date, sum(c.n),
+            sum(c.amount)
         FROM change c
-        CROSS JOIN LATERAL (
-            SELECT channel, variant, wave FROM decision
-            WHERE run_key = c.run_key AND customer_key = c.customer_key AND step = 1
-            OFFSET 0
-        ) d
+        JOIN wave w USING (run_key, wave)
         CROSS JOIN (SELECT name FROM time_zone WHERE zone = 1) bank
         GROUP BY 1, 2, 3, 4, 5, 6, 7
         HAVING sum(c.n) <> 0 OR sum(c.amount) <> 0

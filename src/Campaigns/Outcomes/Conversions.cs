@@ -172,11 +172,12 @@ public static class Conversions
                 new CommandDefinition(
                     $"""
                     INSERT INTO conversion (
-                        run_key, customer_key, arm, event_source, event_id, occurred_at, recorded_at, amount, currency,
-                        other_currency, reversed_at
+                        run_key, wave, variant, customer_key, arm, event_source, event_id, occurred_at, recorded_at,
+                        amount, currency, other_currency, reversed_at
                     )
-                    SELECT d.run_key, d.customer_key, CASE d.reason WHEN 0 THEN 0 ELSE 1 END, e.event_source, e.event_id,
-                        e.occurred_at, @now, e.amount, e.currency, {OtherCurrency("g.currency")}, v.recorded_at
+                    SELECT d.run_key, d.wave, coalesce(d.variant, 0), d.customer_key,
+                        CASE d.reason WHEN 0 THEN 0 ELSE 1 END, e.event_source, e.event_id, e.occurred_at, @now,
+                        e.amount, e.currency, {OtherCurrency("g.currency")}, v.recorded_at
                     FROM unnest(@keys, @names, @sources, @ids, @at, @amounts, @currencies, @attributes)
                         AS e (customer_key, name, event_source, event_id, occurred_at, amount, currency, attributes)
                     JOIN unnest(@runs, @events, @windows, @goalCurrencies, @leasts, @wheres)
@@ -186,7 +187,7 @@ public static class Conversions
                         AND (g.needed IS NULL OR e.attributes::jsonb @> g.needed::jsonb)
                     CROSS JOIN LATERAL (
                         -- Each by its key: a run that was planned just now has no statistics to choose a join by.
-                        SELECT run_key, customer_key, reason, wave FROM decision
+                        SELECT run_key, customer_key, reason, wave, variant FROM decision
                         WHERE run_key = g.run_key AND customer_key = e.customer_key AND step = 1 AND reason IN (0, 21)
                         OFFSET 0
                     ) d

@@ -85,11 +85,12 @@ internal sealed class EarlyEvents(NpgsqlDataSource dataSource)
             new CommandDefinition(
                 $"""
                 INSERT INTO conversion (
-                    run_key, customer_key, arm, event_source, event_id, occurred_at, recorded_at, amount, currency,
-                    other_currency, reversed_at
+                    run_key, wave, variant, customer_key, arm, event_source, event_id, occurred_at, recorded_at,
+                    amount, currency, other_currency, reversed_at
                 )
-                SELECT d.run_key, d.customer_key, CASE d.reason WHEN 0 THEN 0 ELSE 1 END, e.event_source, e.event_id,
-                    e.occurred_at, e.recorded_at, e.amount, e.currency, {Conversions.OtherCurrency(
+                SELECT d.run_key, d.wave, coalesce(d.variant, 0), d.customer_key,
+                    CASE d.reason WHEN 0 THEN 0 ELSE 1 END, e.event_source, e.event_id, e.occurred_at, e.recorded_at,
+                    e.amount, e.currency, {Conversions.OtherCurrency(
                     "@Currency"
                 )}, v.recorded_at
                 {Found} AND e.customer_key = ANY (@customers)
@@ -121,8 +122,7 @@ internal sealed class EarlyEvents(NpgsqlDataSource dataSource)
 
     private const string TooEarly = $"""
         FROM conversion c
-        JOIN decision d ON d.run_key = c.run_key AND d.customer_key = c.customer_key AND d.step = 1
-        JOIN wave w ON w.run_key = d.run_key AND w.wave = d.wave
+        JOIN wave w USING (run_key, wave)
         WHERE c.run_key = @runKey AND c.reversed_at IS NULL AND c.occurred_at < {Conversions.Start}
         """;
 

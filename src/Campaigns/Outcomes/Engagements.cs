@@ -116,8 +116,9 @@ public sealed class Engagements(EventIntake events)
                         WHERE g.run_key = s.run_key AND g.customer_key = s.customer_key AND g.kind = s.kind
                     ) g
                 ), added AS (
-                    INSERT INTO engagement (run_key, customer_key, kind, occurred_at, event_source, event_id)
-                    SELECT run_key, customer_key, kind, occurred_at, event_source, event_id FROM fresh
+                    INSERT INTO engagement
+                        (run_key, wave, customer_key, occurred_at, event_source, variant, kind, event_id)
+                    SELECT run_key, wave, customer_key, occurred_at, event_source, variant, kind, event_id FROM fresh
                 )
                 INSERT INTO report_delta (run_key, metric, arm, channel, variant, wave, day, n)
                 SELECT f.run_key, m.metric, 0, f.channel, f.variant, f.wave,

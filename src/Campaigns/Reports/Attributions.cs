@@ -8,30 +8,33 @@ internal static class Attributions
 {
     /// <summary>Of the counted conversions of a run's treated arm, those that are the run's own. The cost grows with the
     /// conversions.</summary>
+    /// <param name="asOf">What was known then; null for now.</param>
     public static async Task<Attribution> CountAsync(
         NpgsqlConnection connection,
         int runKey,
         AttributionModel model,
-        DateTimeOffset until,
+        DateTimeOffset? asOf,
         CancellationToken cancellationToken
     )
     {
         var (last, first, all) = await connection.QuerySingleAsync<(long, long, long)>(
             new CommandDefinition(
-                """
+                $"""
                 WITH mine AS MATERIALIZED (
+                    {(asOf is null ? "" : $"WITH {Recount.Past}")}
                     SELECT customer_key, event_source, event_id, occurred_at
                     FROM conversion
-                    WHERE run_key = @runKey AND arm = 0 AND counted AND recorded_at <= @until
+                    WHERE run_key = @runKey AND arm = 0 AND counted
                 ), claim AS MATERIALIZED (
                     SELECT c.run_key, m.customer_key, m.event_source, m.event_id, m.occurred_at
                     FROM mine m
                     JOIN conversion c USING (customer_key, event_source, event_id)
-                    WHERE c.arm = 0 AND c.reversed_at IS NULL
+                    WHERE c.arm = 0 AND c.recorded_at <= @until
+                        AND (c.reversed_at IS NULL OR c.reversed_at > @until)
                 ), tried AS (
                     SELECT r.run_key, t.customer_key, t.attempted_at
                     FROM (SELECT run_key, array_agg(DISTINCT customer_key) AS customers FROM claim GROUP BY 1) r
-                    CROSS JOIN LATERAL touch_state(r.run_key, r.customers) t
+                    CROSS JOIN LATERAL touch_state(r.run_key, r.customers, @until) t
                     WHERE t.attempted_at IS NOT NULL
                 ), ranked AS (
                     SELECT c.run_key,
@@ -46,7 +49,12 @@ internal static class Attributions
                 FROM ranked
                 WHERE run_key = @runKey
                 """,
-                new { runKey, until },
+                new
+                {
+                    runKey,
+                    asOf,
+                    until = asOf ?? DateTimeOffset.MaxValue,
+                },
                 commandTimeout: 0,
                 cancellationToken: cancellationToken
             )

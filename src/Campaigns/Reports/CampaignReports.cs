@@ -65,12 +65,7 @@ public sealed class CampaignReports(NpgsqlDataSource dataSource)
         }
 
         var (runKey, asOf) = (row.RunKey!.Value, question.AsOf);
-        var ledger = await LedgerAsync(connection, runKey, cancellationToken);
-        var windows = await WindowsAsync(connection, runKey, asOf, cancellationToken);
-        var counts =
-            asOf is { } instant ? await Counts.AsOfAsync(connection, runKey, instant, cancellationToken)
-            : question.Exact ? await Counts.ExactAsync(connection, runKey, cancellationToken)
-            : await Counts.FoldedAsync(connection, runKey, cancellationToken);
+        var (ledger, windows, counts) = await CountedAsync(connection, runKey, question, cancellationToken);
         row = row with { ComputedThrough = asOf ?? row.ComputedThrough };
         var plan = row.ReadPlan();
         return new ReportComposer(row, plan, ledger, windows, counts).Compose() with
@@ -78,17 +73,11 @@ public sealed class CampaignReports(NpgsqlDataSource dataSource)
             Number = await NumberChanges.ReadAsync(connection, runKey, plan, question, cancellationToken),
             Attribution =
                 question.Attribution is { } model && plan.Goal.Event is not null
-                    ? await Attributions.CountAsync(connection, runKey, model, row.ComputedThrough, cancellationToken)
+                    ? await Attributions.CountAsync(connection, runKey, model, asOf, cancellationToken)
                     : null,
             NotCausal =
                 question.NotCausal && plan.Goal.Event is not null
-                    ? await Descriptions.ReadAsync(
-                        connection,
-                        runKey,
-                        plan.Goal,
-                        row.ComputedThrough,
-                        cancellationToken
-                    )
+                    ? await Descriptions.ReadAsync(connection, runKey, plan.Goal, asOf, cancellationToken)
                     : null,
         };
     }
@@ -132,48 +121,49 @@ public sealed class CampaignReports(NpgsqlDataSource dataSource)
         };
     }
 
-    private static async Task<List<LedgerRow>> LedgerAsync(
+    private static async Task<(List<LedgerRow>, List<PlannedWindow>, Counts)> CountedAsync(
         NpgsqlConnection connection,
         int runKey,
-        CancellationToken cancellationToken
-    ) =>
-        (
-            await connection.QueryAsync<LedgerRow>(
-                new CommandDefinition(
-                    """
-                    SELECT l.reason, n.name, n.kind, l.channel, l.variant, l.wave, l.customers
-                    FROM run_ledger l
-                    JOIN decision_reason n USING (reason)
-                    WHERE l.run_key = @runKey AND l.step = 1
-                    ORDER BY l.reason, l.channel, l.wave
-                    """,
-                    new { runKey },
-                    cancellationToken: cancellationToken
-                )
-            )
-        ).AsList();
-
-    private static async Task<List<PlannedWindow>> WindowsAsync(
-        NpgsqlConnection connection,
-        int runKey,
-        DateTimeOffset? asOf,
+        ReportQuestion question,
         CancellationToken cancellationToken
     )
     {
-        var sent = await MassSends.ByWaveAsync(connection, runKey, planned: true, asOf, cancellationToken);
-        var windows = await connection.QueryAsync<PlannedWindow>(
+        var cells =
+            question.AsOf is not null ? Recount.CellsAsOf
+            : question.Exact ? Recount.Cells
+            : Counts.Folded;
+        var sent = await MassSends.ByWaveAsync(connection, runKey, planned: true, question.AsOf, cancellationToken);
+        await using var reader = await connection.QueryMultipleAsync(
             new CommandDefinition(
-                """
+                $"""
+                SELECT l.reason, n.name, n.kind, l.channel, l.variant, l.wave, l.customers
+                FROM run_ledger l
+                JOIN decision_reason n USING (reason)
+                WHERE l.run_key = @runKey AND l.step = 1
+                ORDER BY l.reason, l.channel, l.wave;
                 SELECT w.wave, w.channel, w.opens_at, w.closes_at, coalesce(w.counts_from, w.opens_at) AS counts_from
                 FROM wave w
                 WHERE w.run_key = @runKey
-                ORDER BY w.opens_at, w.channel, w.wave
+                ORDER BY w.opens_at, w.channel, w.wave;
+                {Counts.Select(cells)}
                 """,
-                new { runKey },
+                new { runKey, question.AsOf },
+                commandTimeout: 0,
                 cancellationToken: cancellationToken
             )
         );
-        return [.. windows.Select(window => window with { MassSends = sent.GetValueOrDefault(window.Wave) })];
+        return (
+            (await reader.ReadAsync<LedgerRow>()).AsList(),
+            [
+                .. (await reader.ReadAsync<PlannedWindow>()).Select(window =>
+                    window with
+                    {
+                        MassSends = sent.GetValueOrDefault(window.Wave),
+                    }
+                ),
+            ],
+            await Counts.ReadAsync(reader)
+        );
     }
 }
 

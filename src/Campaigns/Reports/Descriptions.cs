@@ -8,40 +8,41 @@ namespace Campaigns.Reports;
 /// <summary>Counts for comparisons that prove nothing. The cost grows with the audience.</summary>
 internal static class Descriptions
 {
+    /// <param name="asOf">What was known then; null for now.</param>
     public static async Task<NotCausal> ReadAsync(
         NpgsqlConnection connection,
         int runKey,
         Goal goal,
-        DateTimeOffset until,
+        DateTimeOffset? asOf,
         CancellationToken cancellationToken
     )
     {
         var row = await connection.QuerySingleAsync<Row>(
             new CommandDefinition(
                 $"""
-                WITH person AS (
+                WITH {(asOf is null ? "" : $"{Recount.Past},")}
+                participant AS (
+                    SELECT DISTINCT customer_key FROM engagement WHERE run_key = @runKey AND kind IN ('opened', 'clicked')
+                ), converter AS (
+                    SELECT DISTINCT customer_key FROM conversion WHERE run_key = @runKey AND counted
+                ), person AS MATERIALIZED (
                     SELECT d.customer_key, d.reason, {Conversions.Start} AS start,
-                        EXISTS (
-                            SELECT FROM engagement g
-                            WHERE g.run_key = d.run_key AND g.customer_key = d.customer_key
-                                AND g.kind IN ('opened', 'clicked') AND g.occurred_at <= @until
-                        ) AS takes_part,
-                        EXISTS (
-                            SELECT FROM conversion c
-                            WHERE c.run_key = d.run_key AND c.customer_key = d.customer_key AND c.counted
-                                AND c.recorded_at <= @until
-                        ) AS converted
+                        p.customer_key IS NOT NULL AS takes_part, v.customer_key IS NOT NULL AS converted
                     FROM decision d
                     JOIN wave w ON w.run_key = d.run_key AND w.wave = d.wave
+                    LEFT JOIN participant p ON p.customer_key = d.customer_key
+                    LEFT JOIN converter v ON v.customer_key = d.customer_key
                     WHERE d.run_key = @runKey AND d.step = 1 AND d.reason IN (0, 21)
                 ), earlier AS (
                     SELECT DISTINCT p.customer_key
                     FROM person p
                     JOIN event e USING (customer_key)
-                    LEFT JOIN reversal v USING (customer_key, event_source, event_id)
+                    LEFT JOIN reversal v
+                        ON v.customer_key = e.customer_key AND v.event_source = e.event_source AND v.event_id = e.event_id
+                            AND v.recorded_at <= @until
                     WHERE e.event_type = (SELECT event_type FROM event_type WHERE name = @Event)
                         AND e.occurred_at >= p.start - @Window AND e.occurred_at < p.start
-                        AND v.customer_key IS NULL AND {Goal.Matches}
+                        AND v.customer_key IS NULL AND e.recorded_at <= @until AND {Goal.Matches}
                 )
                 SELECT count(*) AS everyone, count(*) FILTER (WHERE converted) AS everyone_converted,
                     (SELECT count(*) FROM earlier) AS before_converted,
@@ -54,7 +55,8 @@ internal static class Descriptions
                 new
                 {
                     runKey,
-                    until,
+                    asOf,
+                    until = asOf ?? DateTimeOffset.MaxValue,
                     goal.Event,
                     goal.Window,
                     goal.AtLeast,

@@ -2,19 +2,22 @@ namespace Campaigns.Reports;
 
 /// <summary>Counts a run again from what was recorded: attempts, outcomes, receipts, engagements, goal events. It agrees with
 /// the counters to the unit.</summary>
+/// <remarks>Each source is read and aggregated by itself, by customer where a customer counts once, and joined to nothing as
+/// large as it: whoever was tried has the wave and variant of the chunk, and engagements and conversions carry theirs.
+/// Instants are grouped by the quarter of an hour, and days made of the groups: in every time zone a day begins with one.
+/// </remarks>
 internal static class Recount
 {
     /// <summary>SQL of cells as they are folded: metric, arm, channel, variant, wave, day, n, amount of the run
     /// <c>@runKey</c>.</summary>
-    public const string Cells = $"{Bank}{Touches} UNION ALL {Requests} UNION ALL {Engagements} UNION ALL {Conversions}";
+    public const string Cells = $"WITH {Bank}, moved AS (SELECT * FROM touch_state(@runKey)), {Person} {All}";
 
     /// <summary>The same of what had been recorded at <c>@asOf</c>.</summary>
-    public static readonly string CellsAsOf =
-        $"{Bank}{Past}{Touches.Replace("touch_state(@runKey)", "touch_state(@runKey, NULL, @asOf)", StringComparison.Ordinal)}"
-        + $" UNION ALL {Requests} UNION ALL {Engagements} UNION ALL {Conversions}";
+    public const string CellsAsOf =
+        $"WITH {Past}, {Bank}, moved AS (SELECT * FROM touch_state(@runKey, NULL, @asOf)), {Person} {All}";
 
-    // In the places of the tables that the rest reads.
-    private const string Past = """
+    /// <summary>CTEs in the places of the tables: of the run <c>@runKey</c>, what had been recorded at <c>@asOf</c>.</summary>
+    public const string Past = """
         attempt AS (SELECT * FROM attempt WHERE run_key = @runKey AND attempted_at <= @asOf),
         outcome AS (SELECT * FROM outcome WHERE run_key = @runKey AND recorded_at <= @asOf),
         receipt AS (SELECT * FROM receipt WHERE run_key = @runKey AND received_at <= @asOf),
@@ -25,40 +28,38 @@ internal static class Recount
             WHERE g.run_key = @runKey AND e.recorded_at <= @asOf
         ),
         conversion AS (
-            SELECT c.run_key, c.customer_key, c.arm, c.occurred_at, c.amount, c.other_currency,
-                coalesce((r.plan #>> '{goal,everyTime}')::boolean, false) OR row_number() OVER (
+            SELECT c.run_key, c.wave, c.customer_key, c.arm, c.variant, c.event_source, c.event_id, c.occurred_at, c.amount,
+                c.other_currency, coalesce((r.plan #>> '{goal,everyTime}')::boolean, false) OR row_number() OVER (
                     PARTITION BY c.customer_key ORDER BY c.occurred_at, c.event_source, c.event_id
                 ) = 1 AS counted
             FROM conversion c
             JOIN run r USING (run_key)
             WHERE c.run_key = @runKey AND c.recorded_at <= @asOf AND (c.reversed_at IS NULL OR c.reversed_at > @asOf)
-        ),
-
+        )
         """;
 
-    private const string Bank = "WITH bank AS (SELECT name FROM time_zone WHERE zone = 1), ";
+    private const string Bank = "bank AS (SELECT name FROM time_zone WHERE zone = 1)";
 
-    // Customers are counted by decision, state and days first, and then by metric: fewer rows to sort out. The join is outer,
-    // for then it is planned by the number of decisions, which is known; how many touches have moved is not.
-    private const string Touches = """
+    private const string Person = """
         person AS (
-            SELECT d.channel, d.variant, d.wave, s.state, (s.attempted_at AT TIME ZONE (TABLE bank))::date AS attempted,
-                (s.accepted_at AT TIME ZONE (TABLE bank))::date AS accepted,
-                (s.delivered_at AT TIME ZONE (TABLE bank))::date AS delivered, count(s.customer_key) AS n
-            FROM decision d
-            LEFT JOIN touch_state(@runKey) s ON s.customer_key = d.customer_key
-            WHERE d.run_key = @runKey AND d.step = 1
-            GROUP BY 1, 2, 3, 4, 5, 6, 7
-            HAVING count(s.customer_key) > 0
+            SELECT s.chunk, s.state, quarter_hour(s.attempted_at) AS attempted, quarter_hour(s.accepted_at) AS accepted,
+                quarter_hour(s.delivered_at) AS delivered, count(*) AS n
+            FROM moved s
+            GROUP BY 1, 2, 3, 4, 5
         )
-        SELECT m.metric, 0::smallint AS arm, p.channel, p.variant, p.wave, m.day, sum(p.n)::bigint AS n,
-            0::numeric AS amount
+        """;
+
+    private const string Touches = """
+        SELECT m.metric, 0::smallint AS arm, w.channel, c.variant, w.wave, (m.at AT TIME ZONE (TABLE bank))::date AS day,
+            sum(p.n)::bigint AS n, 0::numeric AS amount
         FROM person p
+        JOIN chunk c ON c.run_key = @runKey AND c.chunk = p.chunk
+        JOIN wave w ON w.run_key = @runKey AND w.wave = coalesce(c.planned_wave, c.wave)
         CROSS JOIN LATERAL (VALUES
             ('attempted', p.attempted), ('accepted', p.accepted), ('delivered', p.delivered),
-            ('state_' || nullif(p.state, 'planned'), '-infinity'::date)
-        ) AS m (metric, day)
-        WHERE m.metric IS NOT NULL AND m.day IS NOT NULL
+            ('state_' || nullif(p.state, 'planned'), '-infinity')
+        ) AS m (metric, at)
+        WHERE m.metric IS NOT NULL AND m.at IS NOT NULL
         GROUP BY 1, 3, 4, 5, 6
         """;
 
@@ -82,7 +83,8 @@ internal static class Recount
             UNION ALL
             SELECT m.metric, r.chunk, c.variant, m.at, r.n
             FROM (
-                SELECT chunk, answer, received_at, occurred_at, count(*) AS n
+                SELECT chunk, answer, quarter_hour(received_at) AS received_at, quarter_hour(occurred_at) AS occurred_at,
+                    count(*) AS n
                 FROM receipt
                 WHERE run_key = @runKey AND state = 4
                 GROUP BY 1, 2, 3, 4
@@ -98,42 +100,62 @@ internal static class Recount
         GROUP BY 1, 3, 4, 5, 6
         """;
 
+    // A customer's first of each kind is found in one pass, and each kind grouped by itself.
     private const string Engagements = """
-        SELECT e.metric, 0::smallint, coalesce(d.channel, 0::smallint), coalesce(d.variant, 0::smallint),
-            coalesce(d.wave, 0), (e.at AT TIME ZONE (TABLE bank))::date, count(*), 0::numeric
+        SELECT e.metric, 0::smallint, w.channel, e.variant, w.wave, (e.at AT TIME ZONE (TABLE bank))::date,
+            sum(e.n)::bigint, 0::numeric
         FROM (
-            SELECT kind AS metric, customer_key, occurred_at AS at
+            SELECT kind AS metric, wave, variant, quarter_hour(occurred_at) AS at, count(*) AS n
             FROM engagement
             WHERE run_key = @runKey
+            GROUP BY 1, 2, 3, 4
             UNION ALL
-            SELECT kind || '_customers', customer_key, min(occurred_at)
-            FROM engagement
-            WHERE run_key = @runKey
-            GROUP BY kind, customer_key
+            SELECT CASE WHEN grouping(opened) = 0 THEN 'opened_customers' WHEN grouping(clicked) = 0 THEN 'clicked_customers'
+                        ELSE 'dismissed_customers' END, wave, variant, coalesce(opened, clicked, dismissed), count(*)
+            FROM (
+                SELECT wave, variant, quarter_hour(min(occurred_at) FILTER (WHERE kind = 'opened')) AS opened,
+                    quarter_hour(min(occurred_at) FILTER (WHERE kind = 'clicked')) AS clicked,
+                    quarter_hour(min(occurred_at) FILTER (WHERE kind = 'dismissed')) AS dismissed
+                FROM engagement
+                WHERE run_key = @runKey
+                GROUP BY customer_key, wave, variant
+            ) p
+            GROUP BY GROUPING SETS ((wave, variant, opened), (wave, variant, clicked), (wave, variant, dismissed))
         ) e
-        JOIN decision d ON d.run_key = @runKey AND d.customer_key = e.customer_key AND d.step = 1
+        JOIN wave w ON w.run_key = @runKey AND w.wave = e.wave
+        WHERE e.at IS NOT NULL
         GROUP BY 1, 3, 4, 5, 6
         """;
 
     // Conversions' amount is their value; converted's amount the sum of squares of the value per customer.
     private const string Conversions = """
-        SELECT c.metric, c.arm, coalesce(d.channel, 0::smallint), coalesce(d.variant, 0::smallint),
-            coalesce(d.wave, 0), (c.at AT TIME ZONE (TABLE bank))::date, count(*), sum(c.amount)
+        SELECT c.metric, c.arm, w.channel, c.variant, w.wave, (c.at AT TIME ZONE (TABLE bank))::date,
+            sum(c.n)::bigint, sum(c.amount)
         FROM (
-            SELECT m.metric, c.customer_key, c.arm, c.occurred_at AS at,
-                CASE WHEN NOT c.other_currency THEN coalesce(c.amount, 0) ELSE 0 END AS amount
-            FROM conversion c
+            SELECT m.metric, c.arm, c.variant, c.wave, c.at, c.n, c.amount
+            FROM (
+                SELECT other_currency, arm, variant, wave, quarter_hour(occurred_at) AS at, count(*) AS n,
+                    CASE WHEN other_currency THEN 0 ELSE coalesce(sum(amount), 0) END AS amount
+                FROM conversion
+                WHERE run_key = @runKey AND counted
+                GROUP BY 1, 2, 3, 4, 5
+            ) c
             CROSS JOIN LATERAL (VALUES ('conversions'), (CASE WHEN c.other_currency THEN 'other_currency' END)) AS m (metric)
-            WHERE c.run_key = @runKey AND c.counted AND m.metric IS NOT NULL
+            WHERE m.metric IS NOT NULL
             UNION ALL
-            SELECT 'converted', customer_key, arm, min(occurred_at),
-                coalesce(sum(amount) FILTER (WHERE NOT other_currency), 0)
-                    * coalesce(sum(amount) FILTER (WHERE NOT other_currency), 0)
-            FROM conversion
-            WHERE run_key = @runKey AND counted
-            GROUP BY customer_key, arm
+            SELECT 'converted', arm, variant, wave, at, count(*), sum(amount * amount)
+            FROM (
+                SELECT arm, variant, wave, quarter_hour(min(occurred_at)) AS at,
+                    coalesce(sum(amount) FILTER (WHERE NOT other_currency), 0) AS amount
+                FROM conversion
+                WHERE run_key = @runKey AND counted
+                GROUP BY customer_key, arm, variant, wave
+            ) p
+            GROUP BY arm, variant, wave, at
         ) c
-        JOIN decision d ON d.run_key = @runKey AND d.customer_key = c.customer_key AND d.step = 1
+        JOIN wave w ON w.run_key = @runKey AND w.wave = c.wave
         GROUP BY 1, 2, 3, 4, 5, 6
         """;
+
+    private const string All = $"{Touches} UNION ALL {Requests} UNION ALL {Engagements} UNION ALL {Conversions}";
 }

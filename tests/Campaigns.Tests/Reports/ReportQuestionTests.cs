@@ -32,6 +32,46 @@ public sealed class ReportQuestionTests
     }
 
     [Fact]
+    public async Task As_of_an_instant_what_is_attributed_and_compared_is_what_was_known_then()
+    {
+        await using var given = await GivenArms.CreateAsync();
+        await TryAsync(given, "savings", hours: 1, "t1", "t2", "t3");
+        await given.EngageAsync(Opens(given, "t1"));
+        await given.RecordAsync(given.Buys("t1", Day, "a"), given.Buys("h1", Day), given.Buys("h2", -Day, "b"));
+        var before = new DateTimeOffset(await given.AskAsync<DateTime>("SELECT clock_timestamp()"));
+        await given.EngageAsync(Opens(given, "t2"));
+        await given.RecordAsync(
+            given.Cancels("t1", "a"),
+            given.Cancels("h2", "b"),
+            given.Buys("t2", Day),
+            given.Buys("t3", Day)
+        );
+
+        Assert.Equal((1, 1, 1, 2, 1), await AsOfAsync(before));
+        Assert.Equal((2, 2, 1, 3, 0), await AsOfAsync(null));
+
+        async Task<(long, long, long, long, long)> AsOfAsync(DateTimeOffset? instant)
+        {
+            var report = await given.ReportAsync(
+                new ReportQuestion
+                {
+                    AsOf = instant,
+                    Attribution = AttributionModel.Last,
+                    NotCausal = true,
+                }
+            );
+            var groups = report.NotCausal!;
+            return (
+                report.Attribution!.AttributedConversions,
+                groups.Participating.Customers,
+                groups.Participating.Converted,
+                groups.ThisPeriod.Converted,
+                groups.PeriodBefore.Converted
+            );
+        }
+    }
+
+    [Fact]
     public async Task A_report_as_of_an_instant_to_come_is_refused()
     {
         await using var given = await GivenArms.CreateAsync();
@@ -61,7 +101,7 @@ public sealed class ReportQuestionTests
     public async Task Comparisons_that_prove_nothing_are_told_apart_from_the_lift()
     {
         await using var given = await GivenArms.CreateAsync(treated: 4, heldOut: 2);
-        await given.EngageAsync(Opens("t1"), Opens("t2"));
+        await given.EngageAsync(Opens(given, "t1"), Opens(given, "t2"));
         await given.RecordAsync(
             given.Buys("t1", Day),
             given.Buys("t3", Day),
@@ -76,9 +116,6 @@ public sealed class ReportQuestionTests
         Assert.Equal((6, 1), (groups.PeriodBefore.Customers, groups.PeriodBefore.Converted));
         Assert.Equal((6, 2), (groups.ThisPeriod.Customers, groups.ThisPeriod.Converted));
         Assert.Null((await given.ReportAsync()).NotCausal);
-
-        EngagementEntry Opens(string customer) =>
-            new("app", customer, "savings", customer, EngagementKind.Opened, given.Start.AddHours(3));
     }
 
     [Theory]
@@ -135,6 +172,9 @@ public sealed class ReportQuestionTests
             SELECT -77, step, reason, channel, variant, wave, customers FROM run_ledger
             """
         );
+
+    private static EngagementEntry Opens(GivenArms given, string customer) =>
+        new("app", customer, "savings", customer, EngagementKind.Opened, given.Start.AddHours(3));
 
     private static Task TryAsync(GivenArms given, string campaign, int hours, params string[] customers) =>
         given.ExecuteAsync(

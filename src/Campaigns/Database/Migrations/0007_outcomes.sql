@@ -60,25 +60,30 @@ CREATE TABLE reply (
 );
 
 -- An event that counts for a run: engagements of a touch, and every goal event of either arm inside the customer's own
--- period. arm: 0 treated, 1 held out.
+-- period. arm: 0 treated, 1 held out. Wave and variant are those of the decision, which never changes: to count by them
+-- joins nothing, and the wave fills what would be padding.
 CREATE TABLE engagement (
     run_key integer NOT NULL,
+    wave integer NOT NULL,
     customer_key bigint NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('opened', 'clicked', 'dismissed')),
     occurred_at timestamptz NOT NULL,
     event_source smallint NOT NULL,
+    variant smallint NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('opened', 'clicked', 'dismissed')),
     event_id text NOT NULL,
     PRIMARY KEY (run_key, customer_key, event_source, event_id)
 );
 
 CREATE TABLE conversion (
     run_key integer NOT NULL,
+    wave integer NOT NULL,
     customer_key bigint NOT NULL,
-    arm smallint NOT NULL,
-    event_source smallint NOT NULL,
-    event_id text NOT NULL,
     occurred_at timestamptz NOT NULL,
     recorded_at timestamptz NOT NULL,
+    arm smallint NOT NULL,
+    variant smallint NOT NULL,            -- 0 of the held out
+    event_source smallint NOT NULL,
+    event_id text NOT NULL,
     amount numeric(20, 4),
     currency text,
     other_currency boolean NOT NULL DEFAULT false, -- not the goal's: the amount is not added
@@ -164,8 +169,13 @@ CREATE TABLE report_cell (
     PRIMARY KEY (run_key, metric, arm, channel, variant, wave, day)
 ) WITH (fillfactor = 70);
 
--- Every touch of a run, or of these customers, that is not simply planned: its state, and when it was first attempted,
--- known to be taken by a provider, and delivered. What is said of one attempt is ranked unknown < accepted < failed <
+-- Where a quarter of an hour began: in every time zone a day begins with one.
+CREATE FUNCTION quarter_hour(at timestamptz) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN date_bin('15 minutes', at, timestamptz '2000-01-01 00:00Z');
+
+-- Every touch of a run, or of these customers, that is not simply planned: its state, the chunk that had it last, and when
+-- it was first attempted, known to be taken by a provider, and delivered. What is said of one attempt is ranked unknown < accepted < failed <
 -- delivered, and the highest seen holds; a touch has its last attempt's state, unless an earlier one was delivered. Chunks
 -- are numbered upwards as touches move on, so (chunk, request) is the order of attempts. One packed number carries both:
 -- chunk, request and code, the codes 0 waiting, 1 attempted, 2 unknown, 3 accepted, 4 failed, 5 delivered, 20 + reason for
@@ -176,7 +186,7 @@ CREATE FUNCTION touch_state(
 )
 RETURNS TABLE (
     customer_key bigint, state text, reason smallint, attempted_at timestamptz, accepted_at timestamptz,
-    delivered_at timestamptz
+    delivered_at timestamptz, chunk integer
 )
 LANGUAGE sql STABLE AS $$
     WITH entry AS (
@@ -216,6 +226,7 @@ LANGUAGE sql STABLE AS $$
     ), last AS (
         SELECT e.customer_key,
                max((e.chunk::bigint << 32) | (e.request::bigint << 8) | e.code) & 255 AS code,
+               max((e.chunk::bigint << 32) | (e.request::bigint << 8) | e.code) >> 32 AS chunk,
                min(e.attempted_at) AS attempted_at, min(e.accepted_at) AS accepted_at,
                min(e.delivered_at) AS delivered_at
         FROM entry e
@@ -231,7 +242,7 @@ LANGUAGE sql STABLE AS $$
            END,
            CASE WHEN l.code > 20 AND l.delivered_at IS NULL AND l.code NOT IN (28, 29)
                 THEN (l.code - 20)::smallint END,
-           l.attempted_at, l.accepted_at, l.delivered_at
+           l.attempted_at, l.accepted_at, l.delivered_at, l.chunk::integer
     FROM last l
 $$;
 
