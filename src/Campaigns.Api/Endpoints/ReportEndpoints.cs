@@ -28,6 +28,7 @@ internal static class ReportEndpoints
                     AsOf asOf,
                     Named<AttributionModel>? attribution,
                     bool? notCausal,
+                    bool? bySegment,
                     CampaignReports module,
                     CancellationToken cancellationToken
                 ) =>
@@ -41,6 +42,7 @@ internal static class ReportEndpoints
                                 AsOf = asOf.Instant,
                                 Attribution = attribution?.Value,
                                 NotCausal = notCausal ?? false,
+                                BySegment = bySegment ?? false,
                             },
                             cancellationToken
                         )
@@ -56,7 +58,7 @@ internal static class ReportEndpoints
                     + "as long as there are touches and gives the same figures; asOf gives what was known at an earlier "
                     + "instant, at the same cost. attribution (last, first, all) adds attributed conversions, and notCausal "
                     + "comparisons that prove nothing: participating customers with others, the period with the one before. "
-                    + "GET /v1/metrics defines every figure."
+                    + "bySegment tells the campaign's segments apart; whoever is in several counts in each. GET /v1/metrics defines every figure."
             );
 
         campaigns

@@ -577,6 +577,10 @@ public sealed record CampaignReport
     [JsonPropertyName("notCausal"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public NotCausal? NotCausal { get; init; }
 
+    /// <summary>In the order of the campaign's segments; null where it was not asked for.</summary>
+    [JsonPropertyName("bySegment"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<SegmentResult>? BySegment { get; init; }
+
     /// <summary>Each variant against the same control arm; p-values adjusted by Holm.</summary>
     [JsonPropertyName("byVariant")]
     public required IReadOnlyList<VariantLift> ByVariant { get; init; }
@@ -2961,6 +2965,36 @@ public sealed record SegmentResponsePage
     /// <summary>The cursor of the next page; null on the last.</summary>
     [JsonPropertyName("next"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Next { get; init; }
+}
+
+/// <summary>Members of one of the campaign's segments at the run's instant. Whoever is in several counts in each,
+/// so that segments may add up to more than the whole.</summary>
+public sealed record SegmentResult
+{
+    /// <summary>Its id.</summary>
+    [JsonPropertyName("segment")]
+    public required string Segment { get; init; }
+
+    /// <summary>Customers.</summary>
+    [JsonPropertyName("audience")]
+    public required long Audience { get; init; }
+
+    /// <summary>Customers, each once a metric.</summary>
+    [JsonPropertyName("sent")]
+    public required SendCounts Sent { get; init; }
+
+    /// <summary>Of the segment, as is the control arm.</summary>
+    [JsonPropertyName("treated")]
+    public required ArmResult Treated { get; init; }
+
+    /// <summary>Everyone assigned to an arm at planning, delivered or not, and those of them who
+    /// converted.</summary>
+    [JsonPropertyName("control")]
+    public required ArmResult Control { get; init; }
+
+    /// <summary>A figure with its 95 % interval, or the reason why there is none.</summary>
+    [JsonPropertyName("difference")]
+    public required Measured Difference { get; init; }
 }
 
 /// <summary>Some members of a segment.</summary>

@@ -130,11 +130,11 @@ public interface ICampaignsApi
     /// every touch again, which takes as long as there are touches and gives the same figures; asOf gives what was
     /// known at an earlier instant, at the same cost. attribution (last, first, all) adds attributed conversions,
     /// and notCausal comparisons that prove nothing: participating customers with others, the period with the one
-    /// before. GET /v1/metrics defines every figure. Open to: marketer, approver, operator, analyst,
-    /// admin.</summary>
+    /// before. bySegment tells the campaign's segments apart; whoever is in several counts in each. GET
+    /// /v1/metrics defines every figure. Open to: marketer, approver, operator, analyst, admin.</summary>
     [Headers("Accept: application/json")]
     [Get("/v1/campaigns/{campaignId}/report")]
-    Task<CampaignReport> GetReportAsync(string campaignId, [Query] int? run = null, [Query] bool? exact = null, [Query] AttributionModel? attribution = null, [Query] bool? notCausal = null, [Query(Format = "O")] DateTimeOffset? asOf = null, CancellationToken cancellationToken = default);
+    Task<CampaignReport> GetReportAsync(string campaignId, [Query] int? run = null, [Query] bool? exact = null, [Query] AttributionModel? attribution = null, [Query] bool? notCausal = null, [Query] bool? bySegment = null, [Query(Format = "O")] DateTimeOffset? asOf = null, CancellationToken cancellationToken = default);
 
     /// <summary>Read the newest run. How far it is planned; once planned, its ledger and its timetable. A wave's
     /// `massSends` is what WeChat counted of the calls that went in it: where `notSent` is not 0, or `problems`

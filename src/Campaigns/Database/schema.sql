@@ -260,6 +260,7 @@ TABLE decision
     reason smallint NOT NULL
     channel smallint
     variant smallint
+    segments bigint
 
 TABLE decision_reason
     reason smallint NOT NULL
@@ -278,6 +279,7 @@ TABLE decision_small
     reason smallint NOT NULL
     channel smallint
     variant smallint
+    segments bigint
     CONSTRAINT decision_small_pkey PRIMARY KEY (run_key, customer_key, step)
     CREATE INDEX decision_small_touch ON public.decision_small USING btree (run_key, touch_place(wave, variant, customer_key)) WHERE (reason = 0)
 

@@ -17,9 +17,11 @@ internal static class ArmSql
                 CASE WHEN {PastWindow} THEN {wave} END AS wave,
                 1::smallint AS step, reason::smallint AS reason,
                 CASE WHEN {PastWindow} THEN channel END AS channel,
-                (CASE WHEN reason = 0 THEN {VariantNumber(plan)} END)::smallint AS variant
+                (CASE WHEN reason = 0 THEN {VariantNumber(plan)} END)::smallint AS variant{DecisionSql.Segments(plan)}
             FROM (
-                SELECT customer_key, key_hash, kind, channel, CASE {gates} {HeldOut(plan)}ELSE 0 END AS reason
+                SELECT customer_key, key_hash, kind, channel{DecisionSql.Segments(plan)}, CASE {gates} {HeldOut(
+                plan
+            )}ELSE 0 END AS reason
                 FROM ({gated}) s
                 OFFSET 0
             ) s

@@ -21,10 +21,12 @@ internal static class DecisionSql
     public static string BehindTop => BehindCut("@top_score", "@top_key");
 
     /// <summary>Who is in the audience, with what the run's gates need: one row a customer.</summary>
+    /// <param name="segments">Each of the included segments where there are several; else none.</param>
     /// <param name="score">SQL of the number customers are ranked by; null where nobody is.</param>
     public static string Facts(
         RunPlan plan,
         CompiledRule include,
+        IReadOnlyList<CompiledRule> segments,
         CompiledRule? exclude,
         string? score,
         bool earlierRuns
@@ -50,6 +52,7 @@ internal static class DecisionSql
                     {(plan.Purpose is Purpose.Marketing ? "& ~k.opted_out & k.consented" : "")} AS usable
                 """,
         };
+        Add(segments.Count > 0, $"{Mask(segments)} AS segments");
         Add(exclude is not null, $"{exclude?.Condition} AS excluded");
         Add(plan.ProductRisk is not null, "k.risk_rating, k.risk_rated_until");
         Add(plan.ConsumerCredit, "k.student");
@@ -129,7 +132,14 @@ internal static class DecisionSql
         "customer_key, key_hash, kind"
         + (IsRanked(plan) ? ", score" : "")
         + (CountsWeeks(plan) ? ", last_day, contacts" : "")
-        + (KeepsGap(plan) ? ", last_contact_at" : "");
+        + (KeepsGap(plan) ? ", last_contact_at" : "")
+        + Segments(plan);
+
+    /// <summary>What follows the other columns of a decision where it says which segments the customer was in.</summary>
+    public static string Segments(RunPlan plan) => plan.Include.Count > 1 ? ", segments" : "";
+
+    private static string Mask(IReadOnlyList<CompiledRule> segments) =>
+        $"({string.Join(" | ", segments.Select((one, i) => $"CASE WHEN {one.Condition} THEN {1L << i}::bigint ELSE 0 END"))})";
 
     private static bool IsRanked(RunPlan plan) => plan.Top is not null || plan.Budget.Count > 0;
 

@@ -31,13 +31,19 @@ internal sealed class DecisionStatement
         RunRow run,
         CalendarTable calendar,
         CompiledRule include,
+        IReadOnlyList<CompiledRule> segments,
         CompiledRule? exclude,
         string? score
     )
     {
         (_plan, _run, _calendar) = (plan, run, calendar);
-        _ruleParameters = [.. include.Parameters, .. exclude?.Parameters ?? []];
-        Facts = DecisionSql.Facts(plan, include, exclude, score, run.EarlierRuns.Length > 0);
+        _ruleParameters =
+        [
+            .. include.Parameters,
+            .. segments.SelectMany(segment => segment.Parameters),
+            .. exclude?.Parameters ?? [],
+        ];
+        Facts = DecisionSql.Facts(plan, include, segments, exclude, score, run.EarlierRuns.Length > 0);
         Gated = DecisionSql.Gated(plan, Facts);
         Decisions = DecisionSql.Decisions(plan, Facts);
         AllFailing = DecisionSql.AllFailing(plan, Facts);
@@ -51,6 +57,9 @@ internal sealed class DecisionStatement
 
     /// <summary>A row for each customer of the audience, in the columns of <c>decision</c>.</summary>
     public string Decisions { get; }
+
+    /// <summary>The last of these columns, with its comma, where decisions have it.</summary>
+    public string Segments => DecisionSql.Segments(_plan);
 
     /// <summary>A row for each customer of the audience, with every gate that fails.</summary>
     public string AllFailing { get; }
@@ -66,6 +75,12 @@ internal sealed class DecisionStatement
     {
         var included = await segments.CompileAsync(connection, plan.Include, "i", cancellationToken);
         if (!included.TryGet(out var include, out var error))
+        {
+            return error;
+        }
+
+        var segmented = await SegmentsAsync(connection, segments, plan, cancellationToken);
+        if (!segmented.TryGet(out var parts, out error))
         {
             return error;
         }
@@ -97,7 +112,31 @@ internal sealed class DecisionStatement
         }
 
         var calendar = await CalendarTable.ReadAsync(connection, run.RunKey);
-        return new DecisionStatement(plan, run, calendar, include, exclude, score);
+        return new DecisionStatement(plan, run, calendar, include, parts, exclude, score);
+    }
+
+    // Each by itself, to tell who is in which.
+    private static async Task<Result<IReadOnlyList<CompiledRule>>> SegmentsAsync(
+        NpgsqlConnection connection,
+        SegmentStore segments,
+        RunPlan plan,
+        CancellationToken cancellationToken
+    )
+    {
+        var rules = new List<CompiledRule>();
+        foreach (var segment in plan.Include.Count > 1 ? plan.Include : [])
+        {
+            var prefix = $"s{(char)('a' + (rules.Count / 26))}{(char)('a' + (rules.Count % 26))}";
+            var compiled = await segments.CompileAsync(connection, [segment], prefix, cancellationToken);
+            if (!compiled.TryGet(out var rule, out var error))
+            {
+                return error;
+            }
+
+            rules.Add(rule);
+        }
+
+        return rules;
     }
 
     /// <summary>A command over the customers with keys in [<paramref name="low"/>, <paramref name="high"/>).</summary>

@@ -121,7 +121,9 @@ public sealed class PartPlanner(NpgsqlDataSource dataSource, SegmentStore segmen
 
     internal static string Insert(int runKey, DecisionStatement statement) =>
         $"""
-            INSERT INTO {RunTable.Name(runKey)} (customer_key, run_key, wave, step, reason, channel, variant)
+            INSERT INTO {RunTable.Name(runKey)} (
+                customer_key, run_key, wave, step, reason, channel, variant{statement.Segments}
+            )
             {statement.Decisions}
             """;
 }

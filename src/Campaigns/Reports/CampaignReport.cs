@@ -41,6 +41,9 @@ public sealed record CampaignReport
     /// <summary>Null where it was not asked for.</summary>
     public NotCausal? NotCausal { get; init; }
 
+    /// <summary>In the order of the campaign's segments; null where it was not asked for.</summary>
+    public IReadOnlyList<SegmentResult>? BySegment { get; init; }
+
     /// <summary>Each variant against the same control arm; p-values adjusted by Holm.</summary>
     public required IReadOnlyList<VariantLift> ByVariant { get; init; }
 

@@ -28,6 +28,10 @@ public sealed record ReportQuestion
 
     /// <summary>With comparisons that prove nothing.</summary>
     public bool NotCausal { get; init; }
+
+    /// <summary>With what came of the members of each of the campaign's segments; costs what <see cref="Exact"/>
+    /// does.</summary>
+    public bool BySegment { get; init; }
 }
 
 /// <summary>Reports of campaigns.</summary>
@@ -75,6 +79,9 @@ public sealed class CampaignReports(NpgsqlDataSource dataSource)
                 question.Attribution is { } model && plan.Goal.Event is not null
                     ? await Attributions.CountAsync(connection, runKey, model, asOf, cancellationToken)
                     : null,
+            BySegment = question.BySegment
+                ? await SegmentResults.ReadAsync(connection, runKey, plan, asOf, cancellationToken)
+                : null,
             NotCausal =
                 question.NotCausal && plan.Goal.Event is not null
                     ? await Descriptions.ReadAsync(connection, runKey, plan.Goal, asOf, cancellationToken)

@@ -73,7 +73,7 @@ internal sealed class Counts
             FROM cell
             UNION ALL
             -- Squares of large amounts are beyond a decimal.
-            SELECT '{SquaresOf}', arm, 0, 0, 0, 0, 0, 0, sum(amount)::float8
+            SELECT '{SquaresOf}', arm, 0::smallint, 0::smallint, 0, 0, 0, 0, sum(amount)::float8
             FROM cell
             WHERE metric = 'converted'
             GROUP BY arm

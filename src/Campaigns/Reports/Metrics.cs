@@ -23,8 +23,9 @@ public static class Metrics
         new(
             "audience",
             "customers",
-            "Members of the campaign's segments at the run's instant, the excluded among them.",
-            "批次时点属于活动客群的客户，含被排除者。"
+            "Members of the campaign's segments at the run's instant, the excluded among them. By segment, members of that "
+                + "one: whoever is in several counts in each, in this and in every figure by segment.",
+            "批次时点属于活动客群的客户，含被排除者。按客群时为该客群的成员：属于多个客群的客户在每个客群的各项指标中各计一次。"
         ),
         new(
             "touches",

@@ -72,6 +72,13 @@ public static class ReportCsv
                     .Append(("byVariant", variant.Variant, "pValue", Of(variant.PValue)))
                     .Append(("byVariant", variant.Variant, "adjustedPValue", Of(variant.AdjustedPValue)))
             ),
+            .. (report.BySegment ?? []).SelectMany(one =>
+                Sends("bySegment", one.Segment, one.Sent)
+                    .Prepend(("bySegment", one.Segment, "audience", Of(one.Audience)))
+                    .Concat(ArmLines("bySegment", one.Segment, one.Treated))
+                    .Concat(ArmLines("bySegment", $"{one.Segment} held out", one.Control))
+                    .Append(("bySegment", one.Segment, "difference", one.Difference))
+            ),
             .. report.ByChannel.SelectMany(channel =>
                 Sends("byChannel", ProductJson.NameOf(channel.Channel), channel.Sent)
                     .Concat(ArmLines("byChannel", ProductJson.NameOf(channel.Channel), channel.Treated))

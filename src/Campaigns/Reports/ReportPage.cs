@@ -82,6 +82,11 @@ public static class ReportPage
             yield return ("byVariant", ReportTables.Variants(report, words));
         }
 
+        if (report.BySegment is { Count: > 0 } segments)
+        {
+            yield return ("bySegment", $"<p>{Text(words["inEach"])}</p>" + ReportTables.Segments(segments, words));
+        }
+
         if (report.TimeToConvert is { } time)
         {
             yield return ("timeToConvert", ReportTables.TimeToConvert(time, words));

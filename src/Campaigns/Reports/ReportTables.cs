@@ -183,6 +183,25 @@ internal static class ReportTables
             )
         );
 
+    public static string Segments(IReadOnlyList<SegmentResult> segments, ReportWords words) =>
+        Table(
+            words,
+            ["segment", "audience", "touches", "delivered", "converted", "rate", "differenceAndInterval"],
+            segments.Select(
+                (segment, i) =>
+                    (ReportCell[])
+                        [
+                            Of(segment.Segment),
+                            Count($"bySegment.{i}.audience", segment.Audience),
+                            Count($"bySegment.{i}.sent.touches", segment.Sent.Touches),
+                            Count($"bySegment.{i}.sent.delivered", segment.Sent.Delivered),
+                            Count($"bySegment.{i}.treated.converted", segment.Treated.Converted),
+                            Rate($"bySegment.{i}.treated.rate", segment.Treated.Rate),
+                            Both($"bySegment.{i}.difference", segment.Difference, words, 100, Points),
+                        ]
+            )
+        );
+
     public static string Channels(CampaignReport report, ReportWords words) =>
         Table(
             words,

@@ -22,6 +22,12 @@ public sealed class ReportWords
         ("ledger", "Ledger", "批次台账"),
         ("byVariant", "Variants", "方案对比"),
         ("byChannel", "Channels", "渠道"),
+        ("bySegment", "Segments", "客群"),
+        (
+            "inEach",
+            "Whoever is in several segments counts in each: they may add up to more than the whole.",
+            "属于多个客群的客户在每个客群中各计一次：各客群之和可能超过总数。"
+        ),
         ("metric", "Figure", "指标"),
         ("value", "Value", "数值"),
         ("interval", "95 % interval", "95% 置信区间"),
@@ -82,6 +88,7 @@ public sealed class ReportWords
         ("periodBefore", "Both arms, the period before", "两组，前一周期"),
         ("thisPeriod", "Both arms, this period", "两组，本周期"),
         ("variant", "Variant", "方案"),
+        ("segment", "Segment", "客群"),
         ("channel", "Channel", "渠道"),
         ("window", "Send window", "触达时段"),
         ("sentTo", "Sent, by the provider's count", "通道回报已发送"),

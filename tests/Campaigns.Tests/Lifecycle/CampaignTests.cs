@@ -36,6 +36,17 @@ public sealed class CampaignTests(LifecycleHost host) : IClassFixture<LifecycleH
     }
 
     [Fact]
+    public async Task A_name_that_a_spreadsheet_would_compute_is_a_name()
+    {
+        const string formula = "=HYPERLINK(\"http://example.com\")";
+
+        var put = await PutAsync(GivenCampaign.Definition with { Name = formula });
+
+        Assert.Equal(HttpStatusCode.Created, put.StatusCode);
+        Assert.Equal(formula, (await put.ReadAsync<Campaign>()).Definition.Name);
+    }
+
+    [Fact]
     public async Task An_edit_is_a_new_version_and_the_same_again_is_none()
     {
         await PutAsync(GivenCampaign.Definition);

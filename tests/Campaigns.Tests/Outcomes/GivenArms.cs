@@ -9,6 +9,7 @@ using Campaigns.Lifecycle;
 using Campaigns.Outcomes;
 using Campaigns.Planning;
 using Campaigns.Reports;
+using Campaigns.Segments;
 using Campaigns.Tests.Support;
 using Dapper;
 using Npgsql;
@@ -130,7 +131,7 @@ internal sealed class GivenArms : IAsyncDisposable
             CampaignVersion = 1,
             Purpose = Purpose.Marketing,
             Priority = 5,
-            Include = [],
+            Include = [new SegmentReference("savers", 1), new SegmentReference("payroll", 1)],
             Exclude = [],
             Channels = [Channel.Sms],
             Variants = [new PlannedVariant(1, "warm", 5_000), new PlannedVariant(2, "plain", 10_000)],
@@ -159,11 +160,12 @@ internal sealed class GivenArms : IAsyncDisposable
             ), narrow AS (
                 INSERT INTO contact (customer_key) SELECT customer_key FROM person
             )
-            INSERT INTO decision (customer_key, run_key, wave, step, reason, channel, variant)
+            INSERT INTO decision (customer_key, run_key, wave, step, reason, channel, variant, segments)
             SELECT customer_key, run_key, CASE WHEN customer_id LIKE 's%' THEN NULL ELSE 1 END, 1,
                 CASE left(customer_id, 1) WHEN 't' THEN 0 WHEN 'h' THEN 21 WHEN 'g' THEN 20 ELSE 8 END,
                 CASE WHEN customer_id LIKE 's%' THEN NULL ELSE 2 END,
-                CASE WHEN customer_id LIKE 't%' THEN 1 + substr(customer_id, 2)::int % 2 END
+                CASE WHEN customer_id LIKE 't%' THEN 1 + substr(customer_id, 2)::int % 2 END,
+                1 + substr(customer_id, 2)::int % 3
             FROM person, run;
             INSERT INTO run_ledger (run_key, step, reason, channel, variant, wave, customers)
             SELECT run_key, 1, reason, coalesce(channel, 0), coalesce(variant, 0), coalesce(wave, 0), count(*)

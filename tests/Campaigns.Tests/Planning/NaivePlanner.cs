@@ -10,7 +10,8 @@ internal sealed record Decided(
     Reason Reason,
     Channel? Channel,
     DateTimeOffset? Opens,
-    short? Variant
+    short? Variant,
+    long? Segments
 );
 
 /// <summary>The planner as one would write it first: a loop over customers, with dates and lists instead of packed words
@@ -30,7 +31,7 @@ internal sealed class NaivePlanner(RunPlan plan, WindowCalculator calculator, Da
 
     public IReadOnlyList<Decided> Decide(IReadOnlyList<(long Key, Person Person)> bank)
     {
-        var audience = bank.Where(c => c.Person is { Member: true, Erased: false }).Select(c => Gate(c.Key, c.Person));
+        var audience = bank.Where(c => IsMember(c.Person)).Select(c => Gate(c.Key, c.Person));
         var ranked = audience.OrderByDescending(c => c.Person.Score ?? decimal.MinValue).ThenBy(c => c.Key).ToList();
         if (plan.Top is null)
         {
@@ -42,7 +43,11 @@ internal sealed class NaivePlanner(RunPlan plan, WindowCalculator calculator, Da
         var spent = new Dictionary<Channel, int>();
         foreach (var candidate in ranked)
         {
-            decided.Add(candidate.Early is { } early ? new(candidate.Key, early, null, null, null) : Late(candidate));
+            decided.Add(
+                candidate.Early is { } early
+                    ? new(candidate.Key, early, null, null, null, Segments(candidate.Person))
+                    : Late(candidate)
+            );
         }
 
         return decided;
@@ -72,11 +77,18 @@ internal sealed class NaivePlanner(RunPlan plan, WindowCalculator calculator, Da
                 variant = plan.Variants.First(v => bucket < v.UpTo).Number;
             }
 
-            return new(c.Key, reason, channel, c.Opens, variant);
+            return new(c.Key, reason, channel, c.Opens, variant, Segments(c.Person));
         }
 
         int Spend(Channel channel) => spent[channel] = spent.GetValueOrDefault(channel) + 1;
     }
+
+    private bool IsMember(Person person) =>
+        !person.Erased && (person.Member || (plan.Include.Count > 1 && person.Neighbour));
+
+    // Neighbours are named first.
+    private long? Segments(Person person) =>
+        plan.Include.Count > 1 ? (person.Neighbour ? 1 : 0) + (person.Member ? 2 : 0) : null;
 
     private static bool IsHeldOut(long key, string salt, int buckets) =>
         Assignment.Bucket(key, Assignment.Salt32(salt)) < buckets;

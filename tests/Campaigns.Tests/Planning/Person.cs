@@ -10,6 +10,7 @@ internal sealed record PastContact(int DaysAgo, Channel Channel);
 internal sealed record Person
 {
     public bool Member { get; init; } = true;
+    public bool Neighbour { get; init; }
     public bool Excluded { get; init; }
     public string Zone { get; init; } = TimeZones.Bank;
     public PreferredSlots Slots { get; init; }

@@ -76,7 +76,7 @@ public sealed class PlannerComparisonTests
         );
         var rows = await connection.QueryAsync<DecisionRow>(
             """
-            SELECT d.customer_key, d.reason, d.channel, w.opens_at, d.variant
+            SELECT d.customer_key, d.reason, d.channel, w.opens_at, d.variant, d.segments
             FROM decision d LEFT JOIN wave w USING (run_key, wave)
             WHERE d.run_key = @RunKey ORDER BY d.customer_key
             """,
@@ -89,7 +89,8 @@ public sealed class PlannerComparisonTests
                 (Reason)r.Reason,
                 (Channel?)r.Channel,
                 r.OpensAt,
-                r.Variant
+                r.Variant,
+                r.Segments
             )),
         ];
     }
@@ -101,5 +102,6 @@ public sealed class PlannerComparisonTests
         public short? Channel { get; init; }
         public DateTimeOffset? OpensAt { get; init; }
         public short? Variant { get; init; }
+        public long? Segments { get; init; }
     }
 }

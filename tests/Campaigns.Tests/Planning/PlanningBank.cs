@@ -9,7 +9,7 @@ namespace Campaigns.Tests.Planning;
 /// <summary>Puts people straight into the tables that planning reads.</summary>
 internal static class PlanningBank
 {
-    /// <summary>What every bank shares: zones, a score, two segments, a campaign with the key 1.</summary>
+    /// <summary>What every bank shares: zones, a score, three segments, a campaign with the key 1.</summary>
     public static async Task PrepareAsync(NpgsqlDataSource dataSource)
     {
         await using var connection = await dataSource.OpenConnectionAsync();
@@ -17,10 +17,11 @@ internal static class PlanningBank
             """
             INSERT INTO time_zone (name) VALUES ('America/New_York'), ('Europe/London');
             INSERT INTO field (name, type, sensitive, profiling, updated_at) VALUES ('score', 'number', false, false, now());
-            INSERT INTO segment (segment_id, version) VALUES ('members', 1), ('excluded', 1);
+            INSERT INTO segment (segment_id, version) VALUES ('members', 1), ('neighbours', 1), ('excluded', 1);
             INSERT INTO segment_version
                 (segment_id, version, name, rule, fields, depth, nodes, created_by, created_at) VALUES
                 ('members', 1, 'Members', '{"tag": "member"}', '{}', 1, 1, 'test', now()),
+                ('neighbours', 1, 'Neighbours', '{"tag": "neighbour"}', '{}', 1, 1, 'test', now()),
                 ('excluded', 1, 'Excluded', '{"tag": "excluded"}', '{}', 1, 1, 'test', now());
             INSERT INTO campaign (campaign_id, version, state, updated_at) VALUES ('random', 1, 'running', now());
             """
@@ -59,7 +60,12 @@ internal static class PlanningBank
 
     private static object CustomerRow(long key, Person person)
     {
-        string?[] tags = [person.Member ? "member" : null, person.Excluded ? "excluded" : null];
+        string?[] tags =
+        [
+            person.Member ? "member" : null,
+            person.Neighbour ? "neighbour" : null,
+            person.Excluded ? "excluded" : null,
+        ];
         return new
         {
             customer_key = key,

@@ -41,6 +41,7 @@ internal static class RandomBank
 
     private static Gen<Person> People =>
         from member in OneIn(8)
+        from neighbour in OneIn(2)
         from excluded in OneIn(8)
         from zone in Gen.Elements(Zones)
         from slots in Gen.Choose(0, 7)
@@ -66,6 +67,7 @@ internal static class RandomBank
         select new Person
         {
             Member = !member,
+            Neighbour = neighbour,
             Excluded = excluded,
             Zone = zone,
             Slots = (PreferredSlots)slots,
@@ -108,6 +110,7 @@ internal static class RandomBank
         from weights in Gen.Choose(0, 5).NonEmptyListOf().Where(w => w.Sum() > 0)
         from servicing in OneIn(5)
         from exclude in OneIn(2)
+        from neighbours in OneIn(2)
         from holdout in Gen.Elements(0m, 0.1m, 0.5m)
         from global in Maybe(Gen.Elements(0.05m, 0.3m))
         from risk in Sometimes(4, Gen.Choose(1, 5))
@@ -125,7 +128,11 @@ internal static class RandomBank
             CampaignVersion = 1,
             Purpose = servicing ? Purpose.Servicing : Purpose.Marketing,
             Priority = 5,
-            Include = [new SegmentReference("members", 1)],
+            Include =
+            [
+                .. neighbours ? [new SegmentReference("neighbours", 1)] : Array.Empty<SegmentReference>(),
+                new SegmentReference("members", 1),
+            ],
             Exclude = exclude ? [new SegmentReference("excluded", 1)] : [],
             Channels = channels,
             Variants =

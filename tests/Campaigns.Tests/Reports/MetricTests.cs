@@ -59,7 +59,14 @@ public sealed class MetricTests
     private static async Task<CampaignReport> OfEventAsync()
     {
         await using var given = await GivenReports.OfEventAsync();
-        return await given.ReportAsync(new ReportQuestion { Attribution = AttributionModel.Last, NotCausal = true });
+        return await given.ReportAsync(
+            new ReportQuestion
+            {
+                Attribution = AttributionModel.Last,
+                NotCausal = true,
+                BySegment = true,
+            }
+        );
     }
 
     private static async Task<CampaignReport> OfNumberAsync()

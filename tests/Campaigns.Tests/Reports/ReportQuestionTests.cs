@@ -72,6 +72,47 @@ public sealed class ReportQuestionTests
     }
 
     [Fact]
+    public async Task Whoever_is_in_several_segments_counts_in_each()
+    {
+        // Of every three customers one is in payroll alone, one in both segments, one in savers alone.
+        await using var given = await GivenArms.CreateAsync(treated: 6, heldOut: 3, suppressed: 3, everyTime: true);
+        await given.EngageAsync(Opens(given, "t1"), Opens(given, "t3"));
+        await given.RecordAsync(
+            given.Buys("t1", Day, amount: 10),
+            given.Buys("t2", Day, amount: 20),
+            given.Buys("t2", 2 * Day, amount: 5),
+            given.Buys("h3", Day, amount: 7)
+        );
+        var before = new DateTimeOffset(await given.AskAsync<DateTime>("SELECT clock_timestamp()"));
+        await given.RecordAsync(given.Buys("t3", Day, amount: 40));
+
+        var (savers, payroll) = await SegmentsAsync(null);
+
+        Assert.Equal(
+            ("savers", 8, 4, 2),
+            (savers.Segment, savers.Audience, savers.Sent.Touches, savers.Control.Customers)
+        );
+        Assert.Equal(
+            ("payroll", 8, 4, 2),
+            (payroll.Segment, payroll.Audience, payroll.Sent.Touches, payroll.Control.Customers)
+        );
+        Assert.Equal((1, 1), (savers.Sent.Opened, payroll.Sent.Opened));
+        Assert.Equal(new ArmResult(4, 2, 3, 65, 0.5), savers.Treated);
+        Assert.Equal(new ArmResult(4, 2, 3, 35, 0.5), payroll.Treated);
+        Assert.Equal((1, 0), (savers.Control.Converted, payroll.Control.Converted));
+        Assert.NotNull(payroll.Difference.Value);
+        var (earlier, _) = await SegmentsAsync(before);
+        Assert.Equal(new ArmResult(4, 1, 2, 25, 0.25), earlier.Treated);
+        Assert.Null((await given.ReportAsync()).BySegment);
+
+        async Task<(SegmentResult, SegmentResult)> SegmentsAsync(DateTimeOffset? asOf)
+        {
+            var report = await given.ReportAsync(new ReportQuestion { BySegment = true, AsOf = asOf });
+            return (report.BySegment![0], report.BySegment[1]);
+        }
+    }
+
+    [Fact]
     public async Task A_report_as_of_an_instant_to_come_is_refused()
     {
         await using var given = await GivenArms.CreateAsync();

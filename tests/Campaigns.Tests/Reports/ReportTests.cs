@@ -112,6 +112,22 @@ public sealed class ReportTests
         Assert.Equal(field, ReportCsv.Field(text));
 
     [Fact]
+    public async Task A_campaign_named_like_a_formula_is_a_text_in_the_CSV()
+    {
+        await using var given = await GivenArms.CreateAsync();
+        await given.ExecuteAsync(
+            """
+            INSERT INTO campaign_version (campaign_key, version, definition, edited_by, edited_at)
+            SELECT campaign_key, 1, '{"name": "=HYPERLINK(\"http://example.com\")"}', 'm', now() FROM campaign
+            """
+        );
+
+        var csv = ReportCsv.Of(await given.ReportAsync());
+
+        Assert.Contains("report,name,\"'=HYPERLINK(\"\"http://example.com\"\")\",", csv, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_report_is_read_as_JSON_CSV_and_a_page_and_opens_by_a_link()
     {
         await using var given = await GivenArms.CreateAsync(treated: 6, heldOut: 4);

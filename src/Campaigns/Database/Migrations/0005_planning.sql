@@ -96,7 +96,9 @@ CREATE TABLE decision (
     step smallint NOT NULL,
     reason smallint NOT NULL,
     channel smallint,
-    variant smallint
+    variant smallint,
+    segments bigint                       -- a bit for each of the campaign's segments, in their order, that the customer
+                                          -- was in; null where there is but one: it then takes no room
 ) PARTITION BY RANGE (run_key);
 -- Small runs share a partition; each large run has one of its own, whose indexes need not name the run.
 CREATE TABLE decision_small PARTITION OF decision (PRIMARY KEY (run_key, customer_key, step))
