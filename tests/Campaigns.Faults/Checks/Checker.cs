@@ -16,7 +16,11 @@ internal static class Checker
     public static async Task<(Facts Facts, List<Violation> Violations)> CheckAsync(Scene scene)
     {
         await scene.Provider.FlushAsync(CancellationToken.None);
-        await Wait.UntilAsync(() => ProviderView.IsQuietAsync(scene.Provider), "every receipt is taken");
+        await Wait.UntilAsync(
+            () => ProviderView.IsQuietAsync(scene.Provider),
+            "every receipt is taken",
+            found: () => ProviderView.ReceiptsAsync(scene.Provider)
+        );
         await Wait.UntilAsync(
             async () => (await scene.AskAsync<long>(Joinable)) == 0,
             "every parked receipt whose attempt is known is joined",

@@ -19,6 +19,10 @@ internal static class ProviderView
     public static async Task<bool> IsQuietAsync(SimulatorProcess provider) =>
         (await CountsAsync(provider)).Receipts is { Retrying: 0, Pending: 0 };
 
+    /// <summary>What became of receipts, in words.</summary>
+    public static async Task<string> ReceiptsAsync(SimulatorProcess provider) =>
+        $"{(await CountsAsync(provider)).Receipts}";
+
     /// <summary>The ledger, from its first line on.</summary>
     public static async Task<List<Sent>> LedgerAsync(SimulatorProcess provider)
     {

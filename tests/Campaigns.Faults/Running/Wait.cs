@@ -12,15 +12,22 @@ internal static class Wait
 
     /// <summary>Asks until the answer is yes.</summary>
     /// <returns>How long it took.</returns>
+    /// <param name="found">Says how it stands where the answer is still no.</param>
     /// <exception cref="StuckException">It was not by the deadline.</exception>
-    public static async Task<TimeSpan> UntilAsync(Func<Task<bool>> condition, string what, int seconds = 120)
+    public static async Task<TimeSpan> UntilAsync(
+        Func<Task<bool>> condition,
+        string what,
+        int seconds = 120,
+        Func<Task<string>>? found = null
+    )
     {
         var since = Stopwatch.GetTimestamp();
         while (!await condition())
         {
             if (Stopwatch.GetElapsedTime(since).TotalSeconds > seconds)
             {
-                throw new StuckException($"within {seconds} s it did not come true that {what}");
+                var stands = found is null ? "" : $": {await found()}";
+                throw new StuckException($"within {seconds} s it did not come true that {what}{stands}");
             }
 
             await Task.Delay(Pause);
