@@ -70,7 +70,8 @@ internal static class PlanCheck
         public short? Variant { get; init; }
         public DateTimeOffset? OpensAt { get; init; }
 
-        public Decided Decided => new(CustomerKey, (Reason)Reason!, (Channel?)Channel, OpensAt, Variant);
+        public Decided Decided =>
+            new(CustomerKey, (Reason)Reason!, (Channel?)Channel, OpensAt, Variant, Segments: null);
 
         public Person Person =>
             new()

@@ -1,4 +1,5 @@
 using Dapper;
+using Npgsql;
 
 namespace Campaigns.Reports;
 
@@ -73,6 +74,18 @@ internal sealed class Counts
             WHERE metric = 'converted'
             GROUP BY arm
             """;
+
+    /// <summary>From the counters.</summary>
+    internal static async Task<Counts> FoldedAsync(
+        NpgsqlConnection connection,
+        int runKey,
+        CancellationToken cancellationToken
+    ) =>
+        new(
+            await connection.QueryAsync<Cell>(
+                new CommandDefinition(Select(Folded), new { runKey }, cancellationToken: cancellationToken)
+            )
+        );
 
     internal static async Task<Counts> ReadAsync(SqlMapper.GridReader reader) => new(await reader.ReadAsync<Cell>());
 

@@ -58,7 +58,7 @@ internal static class LedgerChecks
             .Where(lines => lines.Count() > 1)
             .Select(lines => new Violation(
                 "I1",
-                $"customer {facts.Numbers.GetValueOrDefault(lines.Key.Key)} was sent to {lines.Count()} times in run {lines.Key.RunKey}"
+                $"customer {facts.Numbers.GetValueOrDefault(lines.Key.Key)} was sent to {lines.Count()} times in run {lines.Key.RunKey}, by {string.Join(", ", lines.Select(line => line.RequestKey))}"
             ));
 
     /// <summary>I1: with a provider that has no key, what may have been sent is never sent again.</summary>

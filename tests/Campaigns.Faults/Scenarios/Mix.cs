@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Campaigns.Faults.Running;
 using Campaigns.Simulator;
+using Npgsql;
 
 namespace Campaigns.Faults.Scenarios;
 
@@ -40,7 +41,7 @@ internal sealed class Mix
 
             await MeanwhileAsync();
             var (name, fault) = _faults.All[_random.Next(_faults.All.Count)];
-            await fault();
+            await DoAsync(fault);
             _play.Fault(name);
         }
 
@@ -51,6 +52,19 @@ internal sealed class Mix
         _play.Figure(
             $"{_scene.Campaigns.Count} campaigns, {await ProviderView.LinesAsync(_scene.Provider)} items asked of the provider, {_scene.Journal.Acknowledged.Count} events acknowledged"
         );
+    }
+
+    /// <summary>What breaks the product meets it, and may lose against it.</summary>
+    private static async Task DoAsync(Func<Task> fault)
+    {
+        try
+        {
+            await fault();
+        }
+        catch (PostgresException lost) when (lost.SqlState == PostgresErrorCodes.DeadlockDetected)
+        {
+            await fault();
+        }
     }
 
     private async Task LaunchAsync()
