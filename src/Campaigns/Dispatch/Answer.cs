@@ -27,6 +27,8 @@ internal sealed record Answer(Attempt Attempt, Reply Reply, IReadOnlyList<ItemRe
     {
         switch (reply)
         {
+            case { IsForNow: true } when attempt.IsRepeat:
+                return null;
             case Reply.NotSent notSent:
                 return AllUnsent(attempt, reply, "not_sent", notSent.Wait, [attempt.Touches]);
             case Reply.Of { Result: SendResult.Answered answered }:

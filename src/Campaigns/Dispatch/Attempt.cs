@@ -11,6 +11,10 @@ internal sealed record Attempt(int Request, string Key, IReadOnlyList<Touch> Tou
     /// <summary>When each was contacted before; null where that was not read.</summary>
     internal IReadOnlyDictionary<long, DateTime>? Previous { get; init; }
 
+    /// <summary>It may have been sent before, and nobody knows: that it was not sent now, or is refused for now, says nothing
+    /// of the first time.</summary>
+    internal bool IsRepeat { get; init; }
+
     internal long[] Keys => [.. Touches.Select(touch => touch.CustomerKey)];
 }
 

@@ -186,10 +186,15 @@ internal sealed partial class ChunkRun(
 
             Log.Unsettled(tools.Logger, attempt.RequestKey, repeated is null ? "unknown" : "repeated");
             var send = repeated is null
-                ? Task.FromResult<(Attempt, Reply)>((attempt.AsUnknown(now), new Reply.Forgotten()))
-                : SendAsync(repeated, slot: null);
+                ? Task.FromResult<(Attempt Attempt, Reply Reply)>((attempt.AsUnknown(now), new Reply.Forgotten()))
+                : SendAsync(repeated with { IsRepeat = true }, slot: null);
             _wire.Add([send], now.Now);
             var pass = await _wire.DrainAsync();
+            if ((await send).Reply is Reply.Of { Result: SendResult.Throttled or SendResult.ChannelStopped } held)
+            {
+                await tools.Outcomes.NoteAsync(gateway.Declaration, held.Result, now.Now);
+            }
+
             if (pass.Halt != Halt.None)
             {
                 return pass;
@@ -248,7 +253,7 @@ internal sealed partial class ChunkRun(
             : since;
     }
 
-    private async Task<(Attempt, Reply)> SendAsync(Attempt attempt, long? slot)
+    private async Task<(Attempt Attempt, Reply Reply)> SendAsync(Attempt attempt, long? slot)
     {
         var items = new SendItem[attempt.Touches.Count];
         for (var i = 0; i < items.Length; i++)

@@ -16,4 +16,16 @@ internal abstract record Reply
 
     /// <summary>We may not touch it any more: the lease ran out before it was sent.</summary>
     internal sealed record Abandoned : Reply;
+
+    /// <summary>Something was not sent this time, and may be later.</summary>
+    internal bool IsForNow =>
+        this switch
+        {
+            NotSent => true,
+            Of { Result: SendResult.Throttled or SendResult.ChannelStopped } => true,
+            Of { Result: SendResult.Answered answered } => answered.Items.Any(item =>
+                item.State == SendState.Retryable
+            ),
+            _ => false,
+        };
 }

@@ -68,25 +68,32 @@ internal sealed class Wire(ChunkTools tools, Chunk chunk, WaveContext wave, Gate
         }
 
         lease.Renewed();
-        return ready.Aggregate(new Pass(Halt.None), (sofar, one) => Add(sofar, one.Reply));
+        return ready.Aggregate(new Pass(Halt.None), (sofar, one) => Add(sofar, one.Attempt, one.Reply));
     }
 
-    /// <summary>Records everything, as it comes back.</summary>
+    /// <summary>Records everything, as it comes back; fails, where it has to, when nothing is on the wire any more.</summary>
     internal async Task<Pass> DrainAsync()
     {
-        var pass = new Pass(Halt.None);
-        while (!IsEmpty)
+        try
         {
-            if (!HasReplies)
+            var pass = new Pass(Halt.None);
+            while (!IsEmpty)
             {
-                await SomeAsync();
-                TakeBack();
+                if (!HasReplies)
+                {
+                    await SomeAsync();
+                    TakeBack();
+                }
+
+                pass = pass.Then(await RecordAsync());
             }
 
-            pass = pass.Then(await RecordAsync());
+            return pass;
         }
-
-        return pass;
+        finally
+        {
+            await Task.WhenAll(_sends);
+        }
     }
 
     /// <summary>What was answered is known here alone: the database may fail for as long as the lease lasts.</summary>
@@ -110,17 +117,18 @@ internal sealed class Wire(ChunkTools tools, Chunk chunk, WaveContext wave, Gate
         }
     }
 
-    private Pass Add(Pass pass, Reply reply) =>
+    private Pass Add(Pass pass, Attempt attempt, Reply reply) =>
         reply switch
         {
             _ when pass.Halt == Halt.Lost => pass,
             Reply.Abandoned => pass with { Halt = Halt.Lost },
             Reply.NotSent notSent => pass with { Halt = Halt.Channel, Wait = notSent.Wait },
             Reply.Of { Result: SendResult.Throttled or SendResult.ChannelStopped } => pass with { Halt = Halt.Channel },
-            Reply.Of { Result: SendResult.Unanswered } => pass with
-            {
-                Unanswered = pass.Unanswered || gateway.Dedupe == Dedupe.Key,
-            },
+            Reply.Of { Result: SendResult.Unanswered } => Unanswered(pass),
+            { IsForNow: true } when attempt.IsRepeat => Unanswered(pass),
             _ => pass,
         };
+
+    /// <summary>It is repeated, where that is safe.</summary>
+    private Pass Unanswered(Pass pass) => pass with { Unanswered = pass.Unanswered || gateway.Dedupe == Dedupe.Key };
 }

@@ -73,6 +73,40 @@ public sealed class UnansweredTests
         Assert.Equal("accepted 5", await given.StatesAsync(run));
     }
 
+    public static TheoryData<SendResult> RefusalsForNow =>
+        [
+            new SendResult.Throttled(TimeSpan.FromSeconds(1)),
+            new SendResult.ChannelStopped("no_balance", "no balance"),
+            new SendResult.Answered([
+                .. Enumerable.Range(1, 5).Select(_ => new ItemResult(SendState.Retryable, "busy", null)),
+            ]),
+        ];
+
+    [Theory]
+    [MemberData(nameof(RefusalsForNow))]
+    public async Task That_a_repeat_is_refused_for_now_says_nothing_of_the_first_time(SendResult refusal)
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 5);
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 5) });
+        var gateway = new ScriptedGateway(Channel.Sms);
+        gateway.Answer = request =>
+        {
+            _ = request.Items.Select(item => gateway.Accept(request, item)).ToList();
+            return Task.FromResult<SendResult>(new SendResult.Unanswered("cut"));
+        };
+        await using var node = new Node(given.DataSource, [gateway]);
+        await node.LaneAsync(run);
+        gateway.Answer = _ => Task.FromResult(refusal);
+        await given.PassAsync(TimeSpan.FromMinutes(2));
+
+        await node.LaneAsync(run);
+        await given.PassAsync(TimeSpan.FromMinutes(2));
+        await node.LaneAsync(run);
+
+        Assert.Equal("attempted 5", await given.StatesAsync(run));
+        Assert.Equal(1, await given.AskAsync<int>("SELECT count(DISTINCT request_key)::int FROM attempt"));
+    }
+
     [Fact]
     public async Task An_unanswered_request_is_not_repeated_to_someone_who_has_refused_since()
     {
