@@ -98,8 +98,12 @@ public sealed class Engagements(EventIntake events)
                         SELECT d.run_key, d.channel, d.variant, d.wave
                         FROM campaign c
                         JOIN run r ON r.campaign_key = c.campaign_key AND r.planned_at IS NOT NULL
-                        JOIN decision d
-                            ON d.run_key = r.run_key AND d.customer_key = e.customer_key AND d.step = 1 AND d.reason = 0
+                        CROSS JOIN LATERAL (
+                            -- By its key: a run that was planned just now has no statistics to choose a join by.
+                            SELECT run_key, channel, variant, wave FROM decision
+                            WHERE run_key = r.run_key AND customer_key = e.customer_key AND step = 1 AND reason = 0
+                            OFFSET 0
+                        ) d
                         JOIN wave w ON w.run_key = d.run_key AND w.wave = d.wave
                         WHERE c.campaign_id = e.campaign_id AND (e.known_run IS NULL OR e.known_run = r.run_key)
                         ORDER BY coalesce(w.counts_from, w.opens_at) <= e.occurred_at DESC, r.number DESC
