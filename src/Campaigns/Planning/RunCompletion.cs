@@ -13,37 +13,28 @@ public sealed class RunCompletion(NpgsqlDataSource dataSource)
     /// <returns>Whether this call made the run ready to be dispatched.</returns>
     public async Task<bool> CompleteAsync(int runKey, CancellationToken cancellationToken)
     {
+        // The lock ends with the connection.
         await using var connection = await dataSource.OpenBesidePoolAsync(cancellationToken);
         await connection.ExecuteAsync("SELECT pg_advisory_lock(hashtext('complete-run'), @runKey)", new { runKey });
-        try
+        if (await RunRow.ReadAsync(connection, runKey) is not { State: "planning" } run)
         {
-            if (await RunRow.ReadAsync(connection, runKey) is not { State: "planning" } run)
-            {
-                return false;
-            }
-
-            var plan = run.ReadPlan();
-            var counting = CountAsync(runKey, plan.ChunkSize, cancellationToken);
-            if (!dataSource.HasMany())
-            {
-                await counting;
-            }
-
-            if (RunTable.IsLarge(runKey) && !await RunTable.IsAttachedAsync(connection, runKey))
-            {
-                await RunTable.AttachAsync(dataSource, runKey, cancellationToken);
-            }
-
-            await PublishAsync(connection, run, plan, await counting, cancellationToken);
-            return true;
+            return false;
         }
-        finally
+
+        var plan = run.ReadPlan();
+        var counting = CountAsync(runKey, plan.ChunkSize, cancellationToken);
+        if (!dataSource.HasMany())
         {
-            await connection.ExecuteAsync(
-                "SELECT pg_advisory_unlock(hashtext('complete-run'), @runKey)",
-                new { runKey }
-            );
+            await counting;
         }
+
+        if (RunTable.IsLarge(runKey) && !await RunTable.IsAttachedAsync(connection, runKey))
+        {
+            await RunTable.AttachAsync(dataSource, runKey, cancellationToken);
+        }
+
+        await PublishAsync(connection, run, plan, await counting, cancellationToken);
+        return true;
     }
 
     private static async Task PublishAsync(
