@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 
 namespace Campaigns.Demo;
 
@@ -78,4 +79,8 @@ internal sealed class UsageException(string message) : Exception(message);
 
 /// <summary>The demo cannot go on; the message is one line for the person who started it.</summary>
 internal sealed class DemoException(string message, Exception? inner = null)
-    : Exception(message.ReplaceLineEndings(" "), inner);
+    : Exception(message.ReplaceLineEndings(" "), inner)
+{
+    /// <summary>What the service answered; null where it is not the service that is the matter.</summary>
+    public HttpStatusCode? Status { get; init; }
+}

@@ -60,7 +60,10 @@ internal sealed class Person : IDisposable
         if (!response.IsSuccessStatusCode)
         {
             var problem = await response.Content.ReadAsStringAsync(cancellationToken);
-            throw new DemoException($"{method} {path} answered {(int)response.StatusCode}: {problem}");
+            throw new DemoException($"{method} {path} answered {(int)response.StatusCode}: {problem}")
+            {
+                Status = response.StatusCode,
+            };
         }
 
         if (response.StatusCode == HttpStatusCode.NoContent)

@@ -10,10 +10,12 @@ namespace Campaigns.Faults.Scenarios;
 internal sealed class Mix
 {
     private const int Workers = 2;
+    private const int MostLost = 10;
     private readonly Play _play;
     private readonly Scene _scene;
     private readonly Random _random;
     private readonly MixedFaults _faults;
+    private int _launched;
 
     private Mix(Play play)
     {
@@ -57,32 +59,62 @@ internal sealed class Mix
     /// <summary>What breaks the product meets it, and may lose against it.</summary>
     private static async Task DoAsync(Func<Task> fault)
     {
-        try
+        for (var lost = 0; ; lost++)
         {
-            await fault();
-        }
-        catch (PostgresException lost) when (lost.SqlState == PostgresErrorCodes.DeadlockDetected)
-        {
-            await fault();
+            try
+            {
+                await fault();
+                return;
+            }
+            catch (NpgsqlException failure) when (failure.IsTransient && lost < MostLost)
+            {
+                // It is done again.
+            }
         }
     }
 
     private async Task LaunchAsync()
     {
         var channel = _random.Next(2) == 0 ? "sms" : "app";
-        await _scene.LaunchAsync(
-            new CampaignSpec($"mix-{_scene.Campaigns.Count + 1}")
-            {
-                Channel = channel,
-                Audience = 600 + _random.Next(1_000),
-                Variants = 1 + _random.Next(4),
-                Template = channel == "sms" && _random.Next(4) == 0 ? "poison" : "plain",
-            }
-        );
+        var spec = new CampaignSpec($"mix-{++_launched}")
+        {
+            Channel = channel,
+            Audience = 600 + _random.Next(1_000),
+            Variants = 1 + _random.Next(4),
+            Template = channel == "sms" && _random.Next(4) == 0 ? "poison" : "plain",
+        };
+        if (!await IsLaunchedAsync(spec))
+        {
+            return;
+        }
+
         if (_random.Next(3) == 0)
         {
             await _faults.KillAsync();
             _play.Fault("kill at the launch");
+        }
+    }
+
+    /// <summary>Where a fault has met the launch, it counts if it was stored; else the next campaign is launched.</summary>
+    private async Task<bool> IsLaunchedAsync(CampaignSpec spec)
+    {
+        try
+        {
+            await _scene.LaunchAsync(spec);
+            return true;
+        }
+        catch (Exception failure) when (MixedFaults.IsUnanswered(failure))
+        {
+            var stored = await _scene.AskAsync<bool>(
+                "SELECT EXISTS (SELECT FROM run JOIN campaign USING (campaign_key) WHERE campaign_id = @Id)",
+                new { spec.Id }
+            );
+            if (!stored)
+            {
+                _scene.Campaigns.Remove(spec);
+            }
+
+            return stored;
         }
     }
 

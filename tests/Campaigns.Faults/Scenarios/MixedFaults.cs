@@ -1,6 +1,9 @@
+using System.Net;
 using Campaigns.Database;
+using Campaigns.Demo;
 using Campaigns.Faults.Running;
 using Campaigns.Simulator;
+using Npgsql;
 
 namespace Campaigns.Faults.Scenarios;
 
@@ -213,9 +216,10 @@ internal sealed class MixedFaults(Play play, Random random)
         {
             await _scene.Operator.PostAsync<object>($"/v1/campaigns/{running}/pause", null, default);
         }
-        catch (Demo.DemoException)
+        catch (Exception failure) when (IsUnanswered(failure) || failure is DemoException)
         {
-            return; // it has just finished
+            await ResumeAsync(running); // it has just finished, or is paused and nobody said so
+            return;
         }
 
         var paused = DateTimeOffset.UtcNow;
@@ -226,14 +230,61 @@ internal sealed class MixedFaults(Play play, Random random)
         );
         var late = (await ProviderView.LedgerAsync(_scene.Provider)).Count(line => line.Real > paused);
         play.Must(late == 0, "I6", $"{late} items were sent after the pause of {running} had been answered");
-        await _scene.Operator.PostAsync<object>($"/v1/campaigns/{running}/resume", new { overdue = "send" }, default);
+        await ResumeAsync(running);
     }
 
-    private Task RefuseAsync() =>
-        _scene.Journal.RefuseAsync(
-            _scene,
-            [.. Enumerable.Range(0, 20).Select(_ => 1 + random.Next(1_500)).Where(SmallBank.Agrees).Distinct()]
+    /// <summary>Where it is paused.</summary>
+    private Task ResumeAsync(string campaign) =>
+        AgainAsync(async () =>
+        {
+            if (
+                await _scene.AskAsync<bool>(
+                    "SELECT state = 'paused' FROM campaign WHERE campaign_id = @campaign",
+                    new { campaign }
+                )
+            )
+            {
+                await _scene.Operator.PostAsync<object>(
+                    $"/v1/campaigns/{campaign}/resume",
+                    new { overdue = "send" },
+                    default
+                );
+            }
+        });
+
+    private async Task RefuseAsync()
+    {
+        int[] customers =
+        [
+            .. Enumerable.Range(0, 20).Select(_ => 1 + random.Next(1_500)).Where(SmallBank.Agrees).Distinct(),
+        ];
+        await AgainAsync(() => _scene.Journal.RefuseAsync(_scene, customers));
+    }
+
+    /// <summary>The bank asks again what was not answered.</summary>
+    private static Task AgainAsync(Func<Task> ask) =>
+        Wait.UntilAsync(
+            async () =>
+            {
+                try
+                {
+                    await ask();
+                    return true;
+                }
+                catch (Exception failure) when (IsUnanswered(failure))
+                {
+                    return false;
+                }
+            },
+            "the product answers"
         );
+
+    /// <summary>Whether a call may have been done or not.</summary>
+    public static bool IsUnanswered(Exception failure) =>
+        failure
+            is HttpRequestException
+                or DemoException { Status: >= HttpStatusCode.InternalServerError }
+                or NpgsqlException { IsTransient: true };
 
     private async Task ApiAsync()
     {
