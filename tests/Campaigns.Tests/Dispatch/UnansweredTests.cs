@@ -105,6 +105,8 @@ public sealed class UnansweredTests
 
         Assert.Equal("attempted 5", await given.StatesAsync(run));
         Assert.Equal(1, await given.AskAsync<int>("SELECT count(DISTINCT request_key)::int FROM attempt"));
+        Assert.Equal(0, await given.AskAsync<int>("SELECT count(*)::int FROM outcome"));
+        Assert.Equal(1, await given.AskAsync<int>("SELECT count(*)::int FROM chunk"));
     }
 
     [Fact]
