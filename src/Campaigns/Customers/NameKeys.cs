@@ -4,7 +4,8 @@ using Npgsql;
 
 namespace Campaigns.Customers;
 
-/// <summary>Small keys of names that never change or go: time zones, kinds and sources of events, templates that messages are authorised by.</summary>
+/// <summary>Small keys of names that never change or go: time zones, kinds and sources of events, templates that messages are
+/// authorised by.</summary>
 internal sealed class NameKeys(NpgsqlDataSource dataSource, string table, string key)
 {
     /// <summary>A smallint has room for 32,767.</summary>

@@ -12,16 +12,15 @@ internal static class ArmSql
     public static string Decisions(RunPlan plan, string gated, string gates)
     {
         var wave = CalendarTable.Of("waves", "kind", "channel");
+        var (segments, heldOut) = (DecisionSql.Segments(plan), HeldOut(plan));
         return $"""
             SELECT customer_key, @run AS run_key,
                 CASE WHEN {PastWindow} THEN {wave} END AS wave,
                 1::smallint AS step, reason::smallint AS reason,
                 CASE WHEN {PastWindow} THEN channel END AS channel,
-                (CASE WHEN reason = 0 THEN {VariantNumber(plan)} END)::smallint AS variant{DecisionSql.Segments(plan)}
+                (CASE WHEN reason = 0 THEN {VariantNumber(plan)} END)::smallint AS variant{segments}
             FROM (
-                SELECT customer_key, key_hash, kind, channel{DecisionSql.Segments(plan)}, CASE {gates} {HeldOut(
-                plan
-            )}ELSE 0 END AS reason
+                SELECT customer_key, key_hash, kind, channel{segments}, CASE {gates} {heldOut}ELSE 0 END AS reason
                 FROM ({gated}) s
                 OFFSET 0
             ) s

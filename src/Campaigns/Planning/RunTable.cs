@@ -31,10 +31,10 @@ internal static class RunTable
             """
         );
 
-    /// <summary>Indexes, attaches and analyses the filled table of a large run. The indexes are made on two connections
-    /// side by side where there are many; what an earlier, interrupted call made stays. They do not name the run, which is one: an index that
-    /// begins with the same number everywhere takes half as long again to sort. Up to some five million decisions a parallel
-    /// sort costs more than it saves.</summary>
+    /// <summary>Indexes, attaches and analyses the filled table of a large run. The indexes are made on two connections side
+    /// by side where the pool has many; what an earlier, interrupted call made stays. They do not name the run, which is one:
+    /// an index that begins with the same number everywhere takes half as long again to sort. Up to some five million
+    /// decisions a parallel sort costs more than it saves.</summary>
     public static async Task AttachAsync(NpgsqlDataSource dataSource, int runKey, CancellationToken cancellationToken)
     {
         var table = Name(runKey);

@@ -175,10 +175,10 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN date_bin('15 minutes', at, timestamptz '2000-01-01 00:00Z');
 
 -- Every touch of a run, or of these customers, that is not simply planned: its state, the chunk that had it last, and when
--- it was first attempted, known to be taken by a provider, and delivered. What is said of one attempt is ranked unknown < accepted < failed <
--- delivered, and the highest seen holds; a touch has its last attempt's state, unless an earlier one was delivered. Chunks
--- are numbered upwards as touches move on, so (chunk, request) is the order of attempts. One packed number carries both:
--- chunk, request and code, the codes 0 waiting, 1 attempted, 2 unknown, 3 accepted, 4 failed, 5 delivered, 20 + reason for
+-- it was first attempted, known to be taken by a provider, and delivered. What is said of one attempt is ranked unknown <
+-- accepted < failed < delivered, and the highest seen holds; a touch has its last attempt's state, unless an earlier one
+-- was delivered. Chunks are numbered upwards as touches move on, so (chunk, request) is the order of attempts. One packed
+-- number carries both: chunk, request and code, the codes 0 waiting, 1 attempted, 2 unknown, 3 accepted, 4 failed, 5 delivered, 20 + reason for
 -- withheld. Nothing is joined by customer: on tables without statistics yet, that would be planned as a loop in a loop.
 -- As of an earlier instant, what had been recorded by then; that it waited to be tried again is not known any more.
 CREATE FUNCTION touch_state(
