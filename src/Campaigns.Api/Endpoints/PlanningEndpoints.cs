@@ -68,11 +68,7 @@ internal static class PlanningEndpoints
             .RequireStaff()
             .WithName("getRun")
             .WithSummary("Read the newest run")
-            .WithDescription(
-                "How far it is planned; once planned, its ledger and its timetable. A wave's `massSends` is what WeChat "
-                    + "counted of the calls that went in it: where `notSent` is not 0, or `problems` names any, fewer "
-                    + "were sent than stand as accepted."
-            );
+            .WithDescription("How far it is planned; once planned, its ledger and its timetable.");
 
         campaigns
             .MapGet(

@@ -80,7 +80,9 @@ internal static class ReportEndpoints
             .WithSummary("Read the timetable as it is planned and as it went")
             .WithDescription(
                 "Of its latest planned run, wave by wave: channel, window and touches as planned; first and last attempt, where "
-                    + "each touch stands, how late what is due is, and why it stands still, in words."
+                    + "each touch stands, how late what is due is, and why it stands still, in words. A wave's `massSends` is "
+                    + "what WeChat counted of the calls that its touches went by: where `notSent` is not 0, or `problems` "
+                    + "names any, fewer were sent than stand as accepted."
             );
 
         campaigns

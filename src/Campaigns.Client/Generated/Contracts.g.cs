@@ -2807,6 +2807,10 @@ public sealed record ScheduledWave
     [JsonPropertyName("states")]
     public required WaveStates States { get; init; }
 
+    /// <summary>What the provider counted of the mass sends that its touches went by; null until it has.</summary>
+    [JsonPropertyName("massSends"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public MassSendCounts? MassSends { get; init; }
+
     /// <summary>How long the oldest has been due of what waits to be sent in this window, what rolled or fell back
     /// to it too; zero where nothing is late.</summary>
     [JsonPropertyName("lag")]
@@ -3482,10 +3486,6 @@ public sealed record TimetableLine
     /// <summary>Customers who would have had this window.</summary>
     [JsonPropertyName("heldOut")]
     public required long HeldOut { get; init; }
-
-    /// <summary>What the provider counted of the mass sends that went in it; null until it has.</summary>
-    [JsonPropertyName("massSends"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public MassSendCounts? MassSends { get; init; }
 }
 
 /// <summary>The best by a numeric field, counted among those who passed every gate before it; ties by customer

@@ -136,17 +136,17 @@ public interface ICampaignsApi
     [Get("/v1/campaigns/{campaignId}/report")]
     Task<CampaignReport> GetReportAsync(string campaignId, [Query] int? run = null, [Query] bool? exact = null, [Query] AttributionModel? attribution = null, [Query] bool? notCausal = null, [Query] bool? bySegment = null, [Query(Format = "O")] DateTimeOffset? asOf = null, CancellationToken cancellationToken = default);
 
-    /// <summary>Read the newest run. How far it is planned; once planned, its ledger and its timetable. A wave's
-    /// `massSends` is what WeChat counted of the calls that went in it: where `notSent` is not 0, or `problems`
-    /// names any, fewer were sent than stand as accepted. Open to: marketer, approver, operator, analyst,
-    /// admin.</summary>
+    /// <summary>Read the newest run. How far it is planned; once planned, its ledger and its timetable. Open to:
+    /// marketer, approver, operator, analyst, admin.</summary>
     [Headers("Accept: application/json")]
     [Get("/v1/campaigns/{campaignId}/run")]
     Task<RunStatus> GetRunAsync(string campaignId, CancellationToken cancellationToken = default);
 
     /// <summary>Read the timetable as it is planned and as it went. Of its latest planned run, wave by wave:
     /// channel, window and touches as planned; first and last attempt, where each touch stands, how late what is
-    /// due is, and why it stands still, in words. Open to: marketer, approver, operator, analyst, admin.</summary>
+    /// due is, and why it stands still, in words. A wave's `massSends` is what WeChat counted of the calls that
+    /// its touches went by: where `notSent` is not 0, or `problems` names any, fewer were sent than stand as
+    /// accepted. Open to: marketer, approver, operator, analyst, admin.</summary>
     [Headers("Accept: application/json")]
     [Get("/v1/campaigns/{campaignId}/schedule")]
     Task<CampaignSchedule> GetScheduleAsync(string campaignId, CancellationToken cancellationToken = default);

@@ -50,9 +50,6 @@ public sealed record TimetableLine
 
     /// <summary>Customers who would have had this window.</summary>
     public required long HeldOut { get; init; }
-
-    /// <summary>What the provider counted of the mass sends that went in it; null until it has.</summary>
-    public MassSendCounts? MassSends { get; init; }
 }
 
 /// <summary>How a run stands.</summary>
@@ -177,38 +174,26 @@ public sealed class Ledgers(NpgsqlDataSource dataSource)
         };
     }
 
-    internal static async Task<IReadOnlyList<TimetableLine>> TimetableAsync(NpgsqlConnection connection, int runKey)
-    {
-        var sent = await MassSends.ByWaveAsync(connection, runKey, planned: false, through: null, default);
-        return
-        [
-            .. (await LinesAsync(connection, runKey, [.. sent.Keys])).Select(line =>
-                line with
-                {
-                    MassSends = sent.GetValueOrDefault(line.Wave),
-                }
-            ),
-        ];
-    }
-
-    private static Task<IEnumerable<TimetableLine>> LinesAsync(NpgsqlConnection connection, int runKey, int[] sent) =>
-        connection.QueryAsync<TimetableLine>(
-            """
-            SELECT w.wave, w.channel, w.opens_at AS opens, w.closes_at AS closes, w.touches, w.held_out,
-                coalesce(c.waiting, 0) AS waiting, coalesce(c.due, 0) AS due
-            FROM wave w
-            LEFT JOIN (
-                SELECT wave, sum(touches)::bigint AS waiting,
-                    sum(touches) FILTER (WHERE due_at <= clock_timestamp() + clock_offset)::bigint AS due
-                FROM chunk CROSS JOIN business_clock
-                WHERE run_key = @runKey AND state = 0
-                GROUP BY wave
-            ) c ON c.wave = w.wave
-            WHERE w.run_key = @runKey AND (w.touches > 0 OR w.held_out > 0 OR c.waiting > 0 OR w.wave = ANY (@sent))
-            ORDER BY w.opens_at, w.channel, w.wave
-            """,
-            new { runKey, sent }
-        );
+    internal static async Task<IReadOnlyList<TimetableLine>> TimetableAsync(NpgsqlConnection connection, int runKey) =>
+        (
+            await connection.QueryAsync<TimetableLine>(
+                """
+                SELECT w.wave, w.channel, w.opens_at AS opens, w.closes_at AS closes, w.touches, w.held_out,
+                    coalesce(c.waiting, 0) AS waiting, coalesce(c.due, 0) AS due
+                FROM wave w
+                LEFT JOIN (
+                    SELECT wave, sum(touches)::bigint AS waiting,
+                        sum(touches) FILTER (WHERE due_at <= clock_timestamp() + clock_offset)::bigint AS due
+                    FROM chunk CROSS JOIN business_clock
+                    WHERE run_key = @runKey AND state = 0
+                    GROUP BY wave
+                ) c ON c.wave = w.wave
+                WHERE w.run_key = @runKey AND (w.touches > 0 OR w.held_out > 0 OR c.waiting > 0)
+                ORDER BY w.opens_at, w.channel, w.wave
+                """,
+                new { runKey }
+            )
+        ).AsList();
 }
 
 /// <summary>A count of a run's decisions; 0 where they name no channel, variant or wave.</summary>

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Campaigns.Channels;
 using Campaigns.Lifecycle;
 using Campaigns.Planning;
+using Campaigns.Receipts;
 using Campaigns.Statistics;
 
 namespace Campaigns.Reports;

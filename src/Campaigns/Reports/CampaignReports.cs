@@ -4,6 +4,7 @@ using Campaigns.Channels;
 using Campaigns.Database;
 using Campaigns.Json;
 using Campaigns.Planning;
+using Campaigns.Receipts;
 using Campaigns.Results;
 using Dapper;
 using Npgsql;
@@ -139,7 +140,7 @@ public sealed class CampaignReports(NpgsqlDataSource dataSource)
             question.AsOf is not null ? Recount.CellsAsOf
             : question.Exact ? Recount.Cells
             : Counts.Folded;
-        var sent = await MassSends.ByWaveAsync(connection, runKey, planned: true, question.AsOf, cancellationToken);
+        var sent = await MassSends.ByWaveAsync(connection, runKey, question.AsOf, cancellationToken);
         await using var reader = await connection.QueryMultipleAsync(
             new CommandDefinition(
                 $"""

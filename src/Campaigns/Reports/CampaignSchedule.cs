@@ -1,5 +1,6 @@
 using Campaigns.Channels;
 using Campaigns.Lifecycle;
+using Campaigns.Receipts;
 
 namespace Campaigns.Reports;
 
@@ -54,6 +55,9 @@ public sealed record ScheduledWave
 
     /// <summary>Where each of its touches stands now; together they are <see cref="Touches"/>.</summary>
     public required WaveStates States { get; init; }
+
+    /// <summary>What the provider counted of the mass sends that its touches went by; null until it has.</summary>
+    public MassSendCounts? MassSends { get; init; }
 
     /// <summary>How long the oldest has been due of what waits to be sent in this window, what rolled or fell back to it
     /// too; zero where nothing is late.</summary>

@@ -3,6 +3,7 @@ using System.Globalization;
 using Campaigns.Channels;
 using Campaigns.Dispatch;
 using Campaigns.Lifecycle;
+using Campaigns.Receipts;
 using Campaigns.Results;
 using Dapper;
 using Npgsql;
@@ -53,6 +54,7 @@ public sealed class CampaignSchedules(NpgsqlDataSource dataSource, ChannelStates
 
         var statuses = (await channels.ReadAsync(connection)).ToDictionary(status => status.Channel);
         var counts = await Counts.FoldedAsync(connection, runKey, cancellationToken);
+        var sent = await MassSends.ByWaveAsync(connection, runKey, through: null, cancellationToken);
         var waves = await connection.QueryAsync<WaveOf>(WavesSql, new { runKey, run.Now });
         return new CampaignSchedule
         {
@@ -62,7 +64,15 @@ public sealed class CampaignSchedules(NpgsqlDataSource dataSource, ChannelStates
             RunState = run.State,
             ShiftedAt = run.ShiftedAt,
             ComputedThrough = run.Now,
-            Waves = [.. waves.Select(wave => Show(wave, run, counts, statuses[wave.Channel]))],
+            Waves =
+            [
+                .. waves.Select(wave =>
+                    Show(wave, run, counts, statuses[wave.Channel]) with
+                    {
+                        MassSends = sent.GetValueOrDefault(wave.Wave),
+                    }
+                ),
+            ],
         };
     }
 

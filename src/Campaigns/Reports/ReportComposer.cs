@@ -2,6 +2,7 @@ using Campaigns.Calendar;
 using Campaigns.Channels;
 using Campaigns.Dispatch;
 using Campaigns.Planning;
+using Campaigns.Receipts;
 using Campaigns.Statistics;
 
 namespace Campaigns.Reports;

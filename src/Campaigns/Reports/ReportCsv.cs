@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Campaigns.Json;
 using Campaigns.Planning;
+using Campaigns.Receipts;
 
 namespace Campaigns.Reports;
 

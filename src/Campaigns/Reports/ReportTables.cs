@@ -1,6 +1,7 @@
 using System.Globalization;
 using Campaigns.Json;
 using Campaigns.Planning;
+using Campaigns.Receipts;
 using static Campaigns.Reports.ReportCell;
 
 namespace Campaigns.Reports;

@@ -1,7 +1,6 @@
 using Campaigns.Access;
 using Campaigns.Channels;
 using Campaigns.Channels.WeChat;
-using Campaigns.Planning;
 using Campaigns.Receipts;
 using Campaigns.Reports;
 using Campaigns.Tests.Dispatch;
@@ -13,7 +12,7 @@ namespace Campaigns.Tests.Reports;
 public sealed class MassSendTests
 {
     [Fact]
-    public async Task A_mass_send_of_which_fewer_were_sent_is_seen_at_its_wave_in_the_run_and_in_the_report()
+    public async Task A_mass_send_of_which_fewer_were_sent_is_seen_at_its_wave_in_the_timetable_and_in_the_report()
     {
         await using var given = await GivenRun.CreateAsync(customers: 8);
         var run = await given.RunAsync(
@@ -34,7 +33,7 @@ public sealed class MassSendTests
         await FinishedAsync($"{run}-2-1", "err_10001", filtered: 3, sent: 1, failed: 2);
         await using var host = await ApiHost.StartAsync(given.Database);
 
-        var wave = Assert.Single((await ReadAsync<RunStatus>("run")).Timetable);
+        var wave = Assert.Single((await ReadAsync<CampaignSchedule>("schedule")).Waves);
         var report = await ReadAsync<CampaignReport>("report");
         var window = Assert.Single(report.ByWindow);
 

@@ -1,7 +1,7 @@
 using Dapper;
 using Npgsql;
 
-namespace Campaigns.Planning;
+namespace Campaigns.Receipts;
 
 /// <summary>What the provider counted of a wave's mass sends: of each call as a whole, so no touch's state changes by it.
 /// </summary>
@@ -33,13 +33,12 @@ public sealed record MassSendCounts
 /// <summary>Reads the counts of mass sends by wave.</summary>
 internal static class MassSends
 {
-    /// <summary>By the wave they were sent in; waves without a receipt are left out.</summary>
-    /// <param name="planned">By the wave they were planned for instead, where touches rolled or fell back.</param>
+    /// <summary>By the wave that the touches were planned for, wherever they rolled or fell back to; waves without a receipt
+    /// are left out.</summary>
     /// <param name="through">Business time up to which receipts had come; null for now.</param>
     internal static async Task<IReadOnlyDictionary<int, MassSendCounts>> ByWaveAsync(
         NpgsqlConnection connection,
         int runKey,
-        bool planned,
         DateTimeOffset? through,
         CancellationToken cancellationToken
     ) =>
@@ -47,7 +46,7 @@ internal static class MassSends
             await connection.QueryAsync<Row>(
                 new CommandDefinition(
                     """
-                    SELECT CASE WHEN @planned THEN coalesce(c.planned_wave, c.wave) ELSE c.wave END AS wave,
+                    SELECT coalesce(c.planned_wave, c.wave) AS wave,
                         count(*) AS calls, sum(cardinality(a.customer_keys))::bigint AS named,
                         sum(r.filtered)::bigint AS filtered, sum(r.sent)::bigint AS sent_to, sum(r.failed)::bigint AS failed,
                         sum(greatest(cardinality(a.customer_keys) - r.sent, 0))::bigint AS not_sent,
@@ -60,12 +59,7 @@ internal static class MassSends
                     WHERE r.run_key = @runKey AND (@through::timestamptz IS NULL OR r.received_at <= @through)
                     GROUP BY 1
                     """,
-                    new
-                    {
-                        runKey,
-                        planned,
-                        through,
-                    },
+                    new { runKey, through },
                     cancellationToken: cancellationToken
                 )
             )
