@@ -42,14 +42,20 @@ internal static class Cuts
     {
         var scene = play.Scene;
         await using var gate = await Gate.BuildAsync(scene.Sql, "INSERT ON attempt");
-        await scene.BehaveAsync(latencyMs: 250);
-        await scene.StartAsync(settings: new Dictionary<string, string> { ["Channels:sms:Concurrency"] = "1" });
+        await scene.BehaveAsync(latencyMs: 150);
+        // So slow that it waits for its turn about as long as it is on the wire.
+        await scene.StartAsync(settings: new Dictionary<string, string> { ["Channels:sms:RatePerSecond"] = "3" });
         await scene.LaunchAsync(new CampaignSpec("zombie") { Audience = play.Size(1_000, 2_000) });
         var taken = new List<TimeSpan>();
-        for (var stop = 0; stop < play.Times(2, 4); stop++)
+        for (var stop = 0; stop < play.Times(3, 6); stop++)
         {
             await scene.SentAsync((int)await ProviderView.LinesAsync(scene.Provider) + 20);
-            var zombie = stop % 2 == 0 ? await OnTheWireAsync(play) : await InTransactionAsync(play, gate);
+            var zombie = (stop % 3) switch
+            {
+                0 => await BeforeItsTurnAsync(play),
+                1 => await OnTheWireAsync(play),
+                _ => await InTransactionAsync(play, gate),
+            };
             taken.Add(await play.TakenOverAsync(zombie, DateTimeOffset.UtcNow));
             // It wakes while its heir is in the middle of the chunk.
             await scene.SentAsync((int)await ProviderView.LinesAsync(scene.Provider) + 20);
@@ -60,12 +66,47 @@ internal static class Cuts
         play.Figure($"taken over after {Play.Median(taken)}");
     }
 
-    private static async Task<NodeProcess> OnTheWireAsync(Play play)
+    /// <summary>Everything it sent is recorded: when it wakes, its token alone says that its heir has sent the rest.</summary>
+    private static Task<NodeProcess> BeforeItsTurnAsync(Play play) =>
+        StoppedAsync(play, "SIGSTOP before its turn", onTheWire: false);
+
+    private static Task<NodeProcess> OnTheWireAsync(Play play) =>
+        StoppedAsync(play, "SIGSTOP on the wire", onTheWire: true);
+
+    /// <summary>Stops whoever holds a lease, and lets it go on, until it was at that point and in no transaction.</summary>
+    private static async Task<NodeProcess> StoppedAsync(Play play, string fault, bool onTheWire)
     {
-        var zombie = await play.HolderAsync();
-        zombie.Stop();
-        play.Fault("SIGSTOP on the wire");
-        return zombie;
+        NodeProcess? zombie = null;
+        await Wait.UntilAsync(
+            async () =>
+            {
+                zombie = await play.HolderAsync();
+                zombie.Stop();
+                var (isOnTheWire, inTransaction) = await play.Scene.AskAsync<(bool, bool)>(
+                    """
+                    SELECT EXISTS (
+                               SELECT FROM attempt a
+                               LEFT JOIN outcome o USING (run_key, chunk, request)
+                               WHERE a.customer_keys <> '{}' AND o.request IS NULL
+                           ),
+                           EXISTS (
+                               SELECT FROM pg_stat_activity WHERE application_name = @Name AND xact_start IS NOT NULL
+                           )
+                    """,
+                    new { zombie.Name }
+                );
+                if (isOnTheWire == onTheWire && !inTransaction)
+                {
+                    return true;
+                }
+
+                zombie.Continue();
+                return false;
+            },
+            "a node is stopped where it should be"
+        );
+        play.Fault(fault);
+        return zombie!;
     }
 
     /// <summary>It sleeps with the locks of its chunk, of the campaign's fence and of customers.</summary>

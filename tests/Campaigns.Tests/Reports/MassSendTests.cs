@@ -27,6 +27,7 @@ public sealed class MassSendTests
             "INSERT INTO run_ledger (run_key, step, reason, channel, variant, wave, customers) VALUES (@run, 1, 0, 2, 1, 1, 8)",
             new { run }
         );
+        await given.ExecuteAsync("UPDATE wave SET touches = 8 WHERE run_key = @run AND wave = 1", new { run });
         await using var node = new Node(given.DataSource, [new ScriptedGateway(Channel.WeChat, "wechat-mass")]);
         await node.LaneAsync(run);
         await FinishedAsync($"{run}-1-1", "sendsuccess", filtered: 4, sent: 4, failed: 0);
