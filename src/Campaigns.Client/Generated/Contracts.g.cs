@@ -1749,6 +1749,11 @@ public sealed record Goal
     [JsonPropertyName("field"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Field { get; init; }
 
+    /// <summary>Shown beside the change of Campaigns.Lifecycle.Goal.Field: how it changed in the same period last
+    /// year. Null for nothing beside it, and where the goal is an event.</summary>
+    [JsonPropertyName("lastYear"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public LastYearFields? LastYear { get; init; }
+
     /// <summary>Counted in [start, start + window), start being the opening of the planned send window; at most
     /// 180 days.</summary>
     [JsonPropertyName("window")]
@@ -2035,6 +2040,57 @@ public enum ItemStatus
     Refused,
 }
 
+/// <summary>Those of an arm who were looked up twice and have both of last year's numbers.</summary>
+public sealed record LastYearArm
+{
+    /// <summary>Customers.</summary>
+    [JsonPropertyName("withLastYear")]
+    public required long WithLastYear { get; init; }
+
+    /// <summary>Per such customer; null where there is none.</summary>
+    [JsonPropertyName("meanChangeLastYear"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? MeanChangeLastYear { get; init; }
+}
+
+/// <summary>How the number changed in the same period last year, of the customers above. It describes, and proves
+/// nothing: nobody had been assigned to an arm then, and those without both of last year's numbers are left
+/// out.</summary>
+public sealed record LastYearChange
+{
+    /// <summary>The field that holds it, as in the field catalogue; both were looked up before anything was
+    /// sent.</summary>
+    [JsonPropertyName("before")]
+    public required string Before { get; init; }
+
+    /// <summary>The same at the period's end.</summary>
+    [JsonPropertyName("after")]
+    public required string After { get; init; }
+
+    /// <summary>Those of an arm who were looked up twice and have both of last year's numbers.</summary>
+    [JsonPropertyName("treated")]
+    public required LastYearArm Treated { get; init; }
+
+    /// <summary>Those of an arm who were looked up twice and have both of last year's numbers.</summary>
+    [JsonPropertyName("control")]
+    public required LastYearArm Control { get; init; }
+}
+
+/// <summary>Fields that hold what the goal's number was a year earlier: the bank imports them before the run is
+/// planned, and they are looked up then. Where one of them or the goal's own is sensitive, whoever has not
+/// consented to that is in neither arm. What they show describes and proves nothing: nobody had been assigned to
+/// an arm then.</summary>
+public sealed record LastYearFields
+{
+    /// <summary>A number of the field catalogue: as of a year before the run's instant.</summary>
+    [JsonPropertyName("before")]
+    public required string Before { get; init; }
+
+    /// <summary>As of a year before the window's end. Neither the same field as Before nor the goal's
+    /// own.</summary>
+    [JsonPropertyName("after")]
+    public required string After { get; init; }
+}
+
 /// <summary>What launching came to.</summary>
 public sealed record Launched
 {
@@ -2312,6 +2368,10 @@ public sealed record NumberChange
     /// <summary>A p-value, or the reason why there is none.</summary>
     [JsonPropertyName("cupedPValue")]
     public required PValue CupedPValue { get; init; }
+
+    /// <summary>Null where the goal does not name it.</summary>
+    [JsonPropertyName("lastYear"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public LastYearChange? LastYear { get; init; }
 
     /// <summary>Each variant against the same control arm.</summary>
     [JsonPropertyName("byVariant")]

@@ -364,6 +364,8 @@ TABLE goal_baseline
     customer_key bigint NOT NULL
     run_key integer NOT NULL
     value numeric
+    last_year_before numeric
+    last_year_after numeric
     CONSTRAINT goal_baseline_pkey PRIMARY KEY (run_key, customer_key)
 
 TABLE goal_followup
@@ -384,6 +386,8 @@ TABLE goal_sum
     y numeric NOT NULL
     yy numeric NOT NULL
     xy numeric NOT NULL
+    with_last_year bigint NOT NULL
+    last_year_change numeric NOT NULL
     CONSTRAINT goal_sum_pkey PRIMARY KEY (run_key, wave, arm, variant)
 
 TABLE goal_wave

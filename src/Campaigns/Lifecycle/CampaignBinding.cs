@@ -142,12 +142,12 @@ public sealed class CampaignBinding(SegmentStore segments, Templates templates, 
             """
             SELECT coalesce(bool_or(sensitive), false),
                 coalesce(bool_or(profiling AND (name = @top OR name = ANY (@said))), false)
-            FROM field WHERE name IN (@top, @goal) OR name = ANY (@said)
+            FROM field WHERE name = @top OR name = ANY (@measured) OR name = ANY (@said)
             """,
             new
             {
                 top = definition.Audience.Top?.Field,
-                goal = definition.Goal.Field,
+                measured = definition.Goal.Numbers,
                 said,
             }
         );

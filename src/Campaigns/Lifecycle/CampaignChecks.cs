@@ -70,6 +70,7 @@ internal static partial class CampaignChecks
         CheckText(goal.Event, "goal.event", 100, faults);
         CheckText(goal.Field, "goal.field", 63, faults);
         CheckEventsOnly(goal, faults);
+        CheckLastYear(goal, faults);
         if (goal.Window <= TimeSpan.Zero || goal.Window > LongestGoal)
         {
             faults.Malformed("goal.window", "must be longer than nothing and at most 180 days");
@@ -103,6 +104,37 @@ internal static partial class CampaignChecks
         if (goal.Where is { } where && (where.Count is 0 or > MostConditions || !where.Values.All(IsPlain)))
         {
             faults.Malformed("goal.where", $"has 1 to {MostConditions} texts, numbers or booleans by attribute");
+        }
+    }
+
+    private static void CheckLastYear(Goal goal, FaultList faults)
+    {
+        if (goal.LastYear is not { } lastYear)
+        {
+            return;
+        }
+
+        if (goal.Field is null)
+        {
+            faults.Malformed("goal.lastYear", "is said only where the goal names a field");
+        }
+
+        CheckText(lastYear.Before, "goal.lastYear.before", 63, faults);
+        CheckText(lastYear.After, "goal.lastYear.after", 63, faults);
+        if (lastYear.Before == goal.Field)
+        {
+            faults.Malformed(
+                "goal.lastYear.before",
+                "is the goal's own field: name the one that holds last year's number"
+            );
+        }
+
+        if (lastYear.After == goal.Field || lastYear.After == lastYear.Before)
+        {
+            faults.Malformed(
+                "goal.lastYear.after",
+                "is a field of its own: name the one that holds last year's number"
+            );
         }
     }
 

@@ -60,6 +60,13 @@ public sealed record Audience
 /// <param name="Count">At least 1.</param>
 public sealed record TopN(string Field, int Count);
 
+/// <summary>Fields that hold what the goal's number was a year earlier: the bank imports them before the run is planned, and
+/// they are looked up then. Where one of them or the goal's own is sensitive, whoever has not consented to that is in neither
+/// arm. What they show describes and proves nothing: nobody had been assigned to an arm then.</summary>
+/// <param name="Before">A number of the field catalogue: as of a year before the run's instant.</param>
+/// <param name="After">As of a year before the window's end. Neither the same field as Before nor the goal's own.</param>
+public sealed record LastYearFields(string Before, string After);
+
 /// <summary>What the campaign is for: an event that customers are to have, or a number of theirs that is to change.</summary>
 public sealed record Goal
 {
@@ -90,6 +97,10 @@ public sealed record Goal
     /// is planned and again at the window's end. Null where the goal is an event.</summary>
     public string? Field { get; init; }
 
+    /// <summary>Shown beside the change of <see cref="Field"/>: how it changed in the same period last year. Null for nothing
+    /// beside it, and where the goal is an event.</summary>
+    public LastYearFields? LastYear { get; init; }
+
     /// <summary>Counted in [start, start + window), start being the opening of the planned send window; at most 180 days.
     /// </summary>
     public required TimeSpan Window { get; init; }
@@ -101,6 +112,9 @@ public sealed record Goal
     public bool Sale { get; init; } = true;
 
     internal string ValueCurrency => Currency ?? BankCurrency;
+
+    /// <summary>Of the field catalogue, every one that is looked up.</summary>
+    internal string[] Numbers => [.. new[] { Field, LastYear?.Before, LastYear?.After }.OfType<string>()];
 
     /// <summary><see cref="Where"/> as jsonb.</summary>
     internal string? WhereText() => Where is null ? null : JsonSerializer.Serialize(Where);

@@ -15,6 +15,8 @@ internal static class CampaignReferences
         await CheckTemplatesAsync(connection, campaign, faults);
         await CheckNumberAsync(connection, campaign.Audience.Top?.Field, "audience.top.field", faults);
         await CheckNumberAsync(connection, campaign.Goal.Field, "goal.field", faults);
+        await CheckNumberAsync(connection, campaign.Goal.LastYear?.Before, "goal.lastYear.before", faults);
+        await CheckNumberAsync(connection, campaign.Goal.LastYear?.After, "goal.lastYear.after", faults);
         if (campaign.Schedule.Calendar is { } calendar && !await WorkingCalendars.ExistsAsync(connection, calendar))
         {
             faults.Invalid("unknown-calendar", "schedule.calendar", "is not a calendar");

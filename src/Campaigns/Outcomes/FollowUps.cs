@@ -1,4 +1,7 @@
+using System.Text.Json;
 using Campaigns.Database;
+using Campaigns.Json;
+using Campaigns.Lifecycle;
 using Campaigns.Planning;
 using Dapper;
 using Npgsql;
@@ -16,10 +19,10 @@ internal sealed class FollowUps(NpgsqlDataSource dataSource)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         var now = await BusinessClock.NowAsync(connection);
-        var due = await connection.QueryAsync<(int RunKey, int Wave, string Field)>(
+        var due = await connection.QueryAsync<(int RunKey, int Wave, string Goal)>(
             new CommandDefinition(
                 $$"""
-                SELECT r.run_key, w.wave, r.plan #>> '{goal,field}'
+                SELECT r.run_key, w.wave, (r.plan -> 'goal')::text
                 FROM run r
                 JOIN wave w USING (run_key)
                 WHERE r.plan #>> '{goal,field}' IS NOT NULL AND r.planned_at IS NOT NULL
@@ -32,9 +35,10 @@ internal sealed class FollowUps(NpgsqlDataSource dataSource)
             )
         );
         var taken = 0;
-        foreach (var (runKey, wave, field) in due)
+        foreach (var (runKey, wave, text) in due)
         {
-            taken += await TakeAsync(connection, runKey, wave, field, now, cancellationToken) ? 1 : 0;
+            var goal = JsonSerializer.Deserialize<Goal>(text, ProductJson.Options)!;
+            taken += await TakeAsync(connection, runKey, wave, goal, now, cancellationToken) ? 1 : 0;
         }
 
         return taken;
@@ -44,12 +48,12 @@ internal sealed class FollowUps(NpgsqlDataSource dataSource)
         NpgsqlConnection connection,
         int runKey,
         int wave,
-        string field,
+        Goal goal,
         DateTimeOffset now,
         CancellationToken cancellationToken
     )
     {
-        var number = await NumberSql.FindAsync(connection, field);
+        var numbers = await GoalNumbers.FindAsync(connection, goal);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         // Another node that looks it up at this moment is waited for here, and has then done it.
         var mine = await connection.ExecuteAsync(
@@ -66,19 +70,19 @@ internal sealed class FollowUps(NpgsqlDataSource dataSource)
             return false;
         }
 
-        if (number is not null)
+        if (numbers is not null)
         {
             await connection.ExecuteAsync(
                 new CommandDefinition(
                     $"""
                     INSERT INTO goal_followup (run_key, customer_key, value)
-                    SELECT d.run_key, d.customer_key, {number.Value}
+                    SELECT d.run_key, d.customer_key, {numbers.Value}
                     FROM decision d
                     JOIN goal_baseline b USING (run_key, customer_key)
                     JOIN customer c USING (customer_key)
                     JOIN contact k USING (customer_key)
                     WHERE d.run_key = @runKey AND d.step = 1 AND d.reason IN (0, 21) AND d.wave = @wave
-                        AND {number.MayBeRead}
+                        AND {numbers.MayBeRead}
                     ON CONFLICT DO NOTHING
                     """,
                     new { runKey, wave },
@@ -101,16 +105,19 @@ internal sealed class FollowUps(NpgsqlDataSource dataSource)
     }
 
     /// <summary>SQL of <c>goal_sum</c> from the customers of the run <c>@runKey</c>; a condition and
-    /// <see cref="SumGroups"/> follow. x is the number before, y its change; who has no number counts with 0.</summary>
+    /// <see cref="SumGroups"/> follow. x is the number before, y its change; who has no number counts with 0. Last year's
+    /// change is of those who have both of its numbers.</summary>
     internal const string Sums = """
         SELECT d.run_key, CASE d.reason WHEN 0 THEN 0 ELSE 1 END::smallint AS arm, coalesce(d.variant, 0) AS variant,
             d.wave, count(*) AS customers, count(*) FILTER (WHERE b.value IS NULL OR f.value IS NULL) AS without_value,
-            sum(v.x) AS x, sum(v.x * v.x) AS xx, sum(v.y) AS y, sum(v.y * v.y) AS yy, sum(v.x * v.y) AS xy
+            sum(v.x) AS x, sum(v.x * v.x) AS xx, sum(v.y) AS y, sum(v.y * v.y) AS yy, sum(v.x * v.y) AS xy,
+            count(v.last_year_change) AS with_last_year, coalesce(sum(v.last_year_change), 0) AS last_year_change
         FROM goal_followup f
         JOIN goal_baseline b USING (run_key, customer_key)
         JOIN decision d ON d.run_key = f.run_key AND d.customer_key = f.customer_key AND d.step = 1
         CROSS JOIN LATERAL (
-            SELECT coalesce(b.value, 0) AS x, coalesce(f.value, 0) - coalesce(b.value, 0) AS y
+            SELECT coalesce(b.value, 0) AS x, coalesce(f.value, 0) - coalesce(b.value, 0) AS y,
+                b.last_year_after - b.last_year_before AS last_year_change
         ) v
         WHERE f.run_key = @runKey
         """;

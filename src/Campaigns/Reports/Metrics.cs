@@ -259,6 +259,19 @@ public static class Metrics
             "CUPED 无差异的双侧 p 值；按方案时另做 Holm 校正。"
         ),
         new(
+            "withLastYear",
+            "customers",
+            "Of those looked up, with both of last year's numbers.",
+            "已取数客户中，去年同期的两个数值均有者。"
+        ),
+        new(
+            "meanChangeLastYear",
+            "number",
+            "The number's change in the same period last year, per customer who has both of last year's numbers. It "
+                + "describes and proves nothing: nobody had been assigned to an arm then.",
+            "去年同期该数值的客均变化，仅限去年两个数值均有的客户。仅作描述，不能证明效果：当时尚未随机分组。"
+        ),
+        new(
             "attributedConversions",
             "times",
             "Conversions of the treated arm that the model gives to this run, among the runs they count "

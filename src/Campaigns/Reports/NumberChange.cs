@@ -24,6 +24,9 @@ public sealed record NumberChange
     public required Measured Cuped { get; init; }
     public required PValue CupedPValue { get; init; }
 
+    /// <summary>Null where the goal does not name it.</summary>
+    public LastYearChange? LastYear { get; init; }
+
     /// <summary>Each variant against the same control arm.</summary>
     public required IReadOnlyList<VariantChange> ByVariant { get; init; }
 }
@@ -34,6 +37,18 @@ public sealed record NumberChange
 /// <param name="MeanBefore">Null with nobody in the arm.</param>
 /// <param name="MeanChange">Null with nobody in the arm.</param>
 public sealed record ChangeArm(long LookedUp, long WithoutValue, double? MeanBefore = null, double? MeanChange = null);
+
+/// <summary>How the number changed in the same period last year, of the customers above. It describes, and proves nothing:
+/// nobody had been assigned to an arm then, and those without both of last year's numbers are left out.</summary>
+/// <param name="Before">The field that holds it, as in the field catalogue; both were looked up before anything was
+/// sent.</param>
+/// <param name="After">The same at the period's end.</param>
+public sealed record LastYearChange(string Before, string After, LastYearArm Treated, LastYearArm Control);
+
+/// <summary>Those of an arm who were looked up twice and have both of last year's numbers.</summary>
+/// <param name="WithLastYear">Customers.</param>
+/// <param name="MeanChangeLastYear">Per such customer; null where there is none.</param>
+public sealed record LastYearArm(long WithLastYear, double? MeanChangeLastYear = null);
 
 /// <summary>A variant against the control arm.</summary>
 /// <param name="AdjustedPValue">Of the CUPED difference, by Holm over the variants.</param>

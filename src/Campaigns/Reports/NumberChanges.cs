@@ -72,6 +72,9 @@ internal static class NumberChanges
             ChangePValue = PValue.Of(plain),
             Cuped = Measured.Of(cuped),
             CupedPValue = PValue.Of(cuped),
+            LastYear = plan.Goal.LastYear is { } fields
+                ? new(fields.Before, fields.After, treated.LastYear, control.LastYear)
+                : null,
             ByVariant = Variants(plan, variant => Find(0, variant), control),
         };
     }
@@ -116,7 +119,9 @@ internal static class NumberChanges
                 (sum(x) / sum(customers))::float8 AS mean_x, (sum(y) / sum(customers))::float8 AS mean_y,
                 coalesce((sum(xx) - sum(x) * sum(x) / sum(customers)) / nullif(sum(customers) - 1, 0), 0)::float8 AS var_x,
                 coalesce((sum(yy) - sum(y) * sum(y) / sum(customers)) / nullif(sum(customers) - 1, 0), 0)::float8 AS var_y,
-                coalesce((sum(xy) - sum(x) * sum(y) / sum(customers)) / nullif(sum(customers) - 1, 0), 0)::float8 AS cov
+                coalesce((sum(xy) - sum(x) * sum(y) / sum(customers)) / nullif(sum(customers) - 1, 0), 0)::float8 AS cov,
+                sum(with_last_year)::bigint AS with_last_year,
+                (sum(last_year_change) / nullif(sum(with_last_year), 0))::float8 AS mean_change_last_year
             FROM {sums} s
             JOIN goal_wave g USING (run_key, wave)
             WHERE g.measured_at <= @until
@@ -134,9 +139,13 @@ internal static class NumberChanges
         public double VarX { get; init; }
         public double VarY { get; init; }
         public double Cov { get; init; }
+        public long WithLastYear { get; init; }
+        public double? MeanChangeLastYear { get; init; }
 
         public PairedMoments Paired =>
             new(new(Customers, MeanY, Math.Max(VarY, 0)), new(Customers, MeanX, Math.Max(VarX, 0)), Cov);
+
+        public LastYearArm LastYear => new(WithLastYear, MeanChangeLastYear);
 
         public ChangeArm ToArm() => Customers == 0 ? new(0, 0) : new(Customers, WithoutValue, MeanX, MeanY);
     }

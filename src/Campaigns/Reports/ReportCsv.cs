@@ -155,6 +155,9 @@ public static class ReportCsv
             ("number", "", "changePValue", Of(number.ChangePValue)),
             ("number", "", "cuped", number.Cuped),
             ("number", "", "cupedPValue", Of(number.CupedPValue)),
+            .. number.LastYear is { } lastYear
+                ? LastYearLines("treated", lastYear.Treated).Concat(LastYearLines("control", lastYear.Control))
+                : [],
             .. number.ByVariant.SelectMany(variant =>
                 ChangeLines(variant.Variant, variant.Treated)
                     .Append(("number", variant.Variant, "change", variant.Change))
@@ -170,6 +173,12 @@ public static class ReportCsv
             ("number", group, "withoutValue", Of(arm.WithoutValue)),
             ("number", group, "meanBefore", new(arm.MeanBefore)),
             ("number", group, "meanChange", new(arm.MeanChange)),
+        ];
+
+    private static IEnumerable<(string, string, string, Measured)> LastYearLines(string group, LastYearArm arm) =>
+        [
+            ("number", group, "withLastYear", Of(arm.WithLastYear)),
+            ("number", group, "meanChangeLastYear", new(arm.MeanChangeLastYear)),
         ];
 
     private static IEnumerable<(string, string, string, Measured)> DaysTo(string arm, DayQuantiles days) =>

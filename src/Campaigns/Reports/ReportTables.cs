@@ -57,6 +57,17 @@ internal static class ReportTables
             ]
         );
 
+    /// <summary>This year's change beside last year's.</summary>
+    public static string LastYear(NumberChange number, LastYearChange lastYear, ReportWords words) =>
+        Table(
+            words,
+            ["arm", "meanChange", "withLastYear", "meanChangeLastYear"],
+            [
+                Beside("treated", number.Treated, lastYear.Treated, words),
+                Beside("control", number.Control, lastYear.Control, words),
+            ]
+        );
+
     public static string TimeToConvert(TimeToConvert time, ReportWords words) =>
         Table(
             words,
@@ -246,6 +257,14 @@ internal static class ReportTables
             Count(path + ".withoutValue", arm.WithoutValue),
             ReportCell.Number(path + ".meanBefore", arm.MeanBefore),
             ReportCell.Number(path + ".meanChange", arm.MeanChange),
+        ];
+
+    private static ReportCell[] Beside(string arm, ChangeArm change, LastYearArm lastYear, ReportWords words) =>
+        [
+            Of(words[arm]),
+            ReportCell.Number($"number.{arm}.meanChange", change.MeanChange),
+            Count($"number.lastYear.{arm}.withLastYear", lastYear.WithLastYear),
+            ReportCell.Number($"number.lastYear.{arm}.meanChangeLastYear", lastYear.MeanChangeLastYear),
         ];
 
     private static ReportCell[] Quantiles(string path, string name, DayQuantiles days) =>

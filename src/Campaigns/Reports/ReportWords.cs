@@ -68,6 +68,15 @@ public sealed class ReportWords
         ("cuped", "The same, by what was there before (CUPED)", "同上，按事前数值调整（CUPED）"),
         ("changeP", "p-value of the change", "变化的 p 值"),
         ("cupedP", "p-value, CUPED", "p 值（CUPED）"),
+        ("lastYear", "The same period last year", "去年同期"),
+        (
+            "lastYearWhy",
+            "This describes and proves nothing: nobody had been assigned to an arm then, and only those who have both of "
+                + "last year's numbers are in it. What came of the campaign is the difference between the arms above.",
+            "仅作描述，不能证明效果：当时尚未随机分组，且只含去年两个数值均有的客户。活动的效果以上面两组之差为准。"
+        ),
+        ("withLastYear", "With both of last year's numbers", "有去年两个数值的客户"),
+        ("meanChangeLastYear", "Change last year", "去年同期变化"),
         ("timeToConvert", "Days to the first conversion", "首次转化所需天数"),
         ("daysToQuarter", "A quarter", "四分之一"),
         ("daysToHalf", "Half", "一半"),

@@ -226,6 +226,27 @@ public sealed class ApprovalTests(LifecycleHost host) : IClassFixture<LifecycleH
         Assert.Equal("assessment-missing", launch.Error?.Type);
     }
 
+    [Theory]
+    [InlineData("balance", "balance_after")]
+    [InlineData("balance_after", "balance")]
+    public async Task R11_a_goal_whose_number_of_last_year_is_sensitive_asks_for_an_assessment_as_well(
+        string before,
+        string after
+    )
+    {
+        var goal = new Goal
+        {
+            Field = "score",
+            Window = TimeSpan.FromDays(14),
+            LastYear = new LastYearFields(before, after),
+        };
+        await GivenCampaign.ApprovedAsync(_api, _id, GivenCampaign.Definition with { Goal = goal });
+
+        var launch = await GivenCampaign.LaunchableAsync(_api.Database.DataSource, _id);
+
+        Assert.Equal("assessment-missing", launch.Error?.Type);
+    }
+
     [Fact]
     public async Task A_campaign_whose_last_day_has_passed_is_not_submitted()
     {

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Campaigns.Access;
 using Campaigns.Api.Edge;
 using Campaigns.Calendar;
@@ -103,6 +104,62 @@ public sealed class CampaignTests(LifecycleHost host) : IClassFixture<LifecycleH
 
         var unknown = new Goal { Window = window, Field = "no_such_number" };
         await PutAsync(GivenCampaign.Definition with { Goal = unknown }).RefusedAsync(422, "unknown-rule-field");
+    }
+
+    [Fact]
+    public async Task Last_years_numbers_are_two_more_of_the_catalogue_for_a_goal_that_is_one()
+    {
+        var goal = new Goal { Field = "score", Window = TimeSpan.FromDays(7) };
+
+        Assert.Equal(
+            ["goal.lastYear"],
+            await FaultsAsync(new("balance", "balance_after"), goal with { Field = null, Event = "deposit" })
+        );
+        Assert.Equal(["goal.lastYear.before", "goal.lastYear.after"], await FaultsAsync(new("score", "score")));
+        Assert.Equal(["goal.lastYear.after"], await FaultsAsync(new("balance", "balance")));
+        Assert.Equal(["goal.lastYear.before"], await FaultsAsync(new(" ", "balance")));
+        Assert.Equal(
+            ["goal.lastYear.before", "goal.lastYear.after"],
+            await FaultsAsync(new("no_such_number", "employer"), refused: (422, "unknown-rule-field"))
+        );
+        var put = await PutAsync(
+            GivenCampaign.Definition with
+            {
+                Goal = goal with { LastYear = new("balance", "balance_after") },
+            }
+        );
+        Assert.Equal(HttpStatusCode.Created, put.StatusCode);
+
+        async Task<IEnumerable<string>> FaultsAsync(
+            LastYearFields lastYear,
+            Goal? of = null,
+            (int Status, string Type)? refused = null
+        )
+        {
+            var (status, type) = refused ?? (400, "validation-failed");
+            var definition = GivenCampaign.Definition with { Goal = (of ?? goal) with { LastYear = lastYear } };
+            var problem = await PutAsync(definition).RefusedAsync(status, type);
+            return problem
+                .Errors.Select(error => error.Path)
+                .Where(path => path.StartsWith("goal.lastYear", StringComparison.Ordinal))
+                .Distinct();
+        }
+    }
+
+    [Theory]
+    [InlineData("""{"before": "balance"}""")]
+    [InlineData("""{"after": "balance"}""")]
+    [InlineData("""{"before": "balance", "after": null}""")]
+    public async Task One_of_last_years_numbers_alone_is_refused(string lastYear)
+    {
+        var definition = JsonSerializer.SerializeToNode(GivenCampaign.Definition, ProductJson.Options)!;
+        definition["goal"] = JsonNode.Parse($$"""{"field": "score", "window": "P7D", "lastYear": {{lastYear}}}""");
+
+        var problem = await _marketer
+            .PutAsync($"/v1/campaigns/{_id}", definition)
+            .RefusedAsync(400, "validation-failed");
+
+        Assert.Contains("lastYear", Assert.Single(problem.Errors).Path, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -45,7 +45,8 @@ internal static class GivenCampaign
                 ('first_name', 'text', false, false, now()),
                 ('employer', 'text', false, false, now()),
                 ('score', 'number', false, true, now()),
-                ('balance', 'number', true, false, now())
+                ('balance', 'number', true, false, now()),
+                ('balance_after', 'number', false, false, now())
             """
         );
         await SegmentAsync(api, Segment, """{"field":"employer","op":"isSet"}""");

@@ -1,11 +1,8 @@
-using Campaigns.Lifecycle;
-using Campaigns.Outcomes;
-using Campaigns.Planning;
 using Campaigns.Reports;
 using Campaigns.Statistics;
 using Campaigns.Tests.Statistics;
-using Dapper;
 using Npgsql;
+using static Campaigns.Tests.Outcomes.GivenNumbers;
 
 namespace Campaigns.Tests.Outcomes;
 
@@ -47,6 +44,7 @@ public sealed class NumberGoalTests
         Assert.True(change.CupedPValue.Value < change.ChangePValue.Value);
         Assert.Equal(["warm", "plain"], change.ByVariant.Select(variant => variant.Variant));
         Assert.Equal(5, change.ByVariant.Sum(variant => variant.Treated.LookedUp));
+        Assert.Null(change.LastYear);
         Assert.Equal("notAnEvent", report.Lift.Difference.Missing);
         Assert.DoesNotContain(report.Funnel, step => step.Metric == "converted");
 
@@ -113,7 +111,7 @@ public sealed class NumberGoalTests
     [Fact]
     public async Task Sensitive_data_of_whoever_has_not_consented_is_not_looked_at()
     {
-        await using var given = await CreateAsync(3, 3, sensitive: true);
+        await using var given = await CreateAsync(3, 3, sensitive: "assets");
         await given.ExecuteAsync("UPDATE contact SET sensitive_consent = customer_key % 3 <> 0");
         await HoldAsync(given, Enumerable.Range(1, 3).SelectMany(i => new[] { ($"t{i}", (decimal?)i), ($"h{i}", i) }));
         await TakeBaselineAsync(given);
@@ -154,48 +152,4 @@ public sealed class NumberGoalTests
                 .Range(1, 4)
                 .SelectMany(i => new[] { ($"t{i}", (decimal?)value("t", i)), ($"h{i}", value("h", i)) });
     }
-
-    private static async Task<GivenArms> CreateAsync(
-        int treated,
-        int heldOut,
-        TimeSpan? window = null,
-        bool sensitive = false
-    )
-    {
-        var goal = new Goal { Field = "assets", Window = window ?? GivenArms.Week };
-        var given = await GivenArms.CreateAsync(treated, heldOut, goal: goal);
-        await given.ExecuteAsync(
-            $"INSERT INTO field (name, type, sensitive, profiling, updated_at) VALUES ('assets', 'number', {sensitive}, false, now())"
-        );
-        return given;
-    }
-
-    private static async Task HoldAsync(GivenArms given, IEnumerable<(string Customer, decimal? Assets)> holdings)
-    {
-        await using var connection = await given.DataSource.OpenConnectionAsync();
-        var all = holdings.ToList();
-        await connection.ExecuteAsync(
-            """
-            UPDATE customer c SET attributes = jsonb_build_object('assets', h.assets)
-            FROM unnest(@customers, @assets) AS h (customer_id, assets)
-            WHERE c.customer_id = h.customer_id
-            """,
-            new
-            {
-                customers = all.Select(one => one.Customer).ToArray(),
-                assets = all.Select(one => one.Assets).ToArray(),
-            }
-        );
-    }
-
-    /// <summary>As the completion of a run does.</summary>
-    private static async Task TakeBaselineAsync(GivenArms given)
-    {
-        await using var connection = await given.DataSource.OpenConnectionAsync();
-        var key = await connection.QuerySingleAsync<int>("SELECT run_key FROM run");
-        var run = (await RunRow.ReadAsync(connection, key))!;
-        await Baselines.TakeAsync(connection, run, run.ReadPlan(), default);
-    }
-
-    private static Task<int> FollowUpAsync(GivenArms given) => new FollowUps(given.DataSource).TakeDueAsync(default);
 }

@@ -29,13 +29,18 @@ internal static class GivenReports
 
     public static async Task<GivenArms> OfNumberAsync()
     {
-        var goal = new Goal { Field = "assets", Window = GivenArms.Week };
+        var goal = new Goal
+        {
+            Field = "assets",
+            Window = GivenArms.Week,
+            LastYear = new LastYearFields("assets_last_june", "assets_last_july"),
+        };
         var given = await GivenArms.CreateAsync(8, 8, goal: goal);
         await given.ExecuteAsync(
             """
             INSERT INTO goal_wave SELECT run_key, 1, now() FROM run;
             INSERT INTO goal_sum
-            SELECT run_key, arm, variant, 1, 4, 1, 10 + arm, 40, 8 + variant, 30, 25
+            SELECT run_key, arm, variant, 1, 4, 1, 10 + arm, 40, 8 + variant, 30, 25, 3, 7 + arm
             FROM run, (VALUES (0, 1), (0, 2), (1, 0)) v (arm, variant)
             """
         );

@@ -27,7 +27,7 @@ public sealed class ReportPageTests
     public async Task Every_figure_of_a_number_goals_page_is_that_of_the_JSON()
     {
         await using var given = await GivenReports.OfNumberAsync();
-        await AssertAgreedAsync(given, "", figures: 60);
+        await AssertAgreedAsync(given, "", figures: 66);
     }
 
     [ChromiumFact]

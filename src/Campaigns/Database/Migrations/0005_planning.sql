@@ -123,11 +123,14 @@ CREATE TABLE run_ledger (
     PRIMARY KEY (run_key, step, reason, channel, variant, wave)
 );
 
--- The number that a run's goal names as it was before anything was sent, of both arms.
+-- The number that a run's goal names as it was before anything was sent, of both arms; and what the fields that hold it for
+-- the same period last year said then.
 CREATE TABLE goal_baseline (
     customer_key bigint NOT NULL,
     run_key integer NOT NULL,
     value numeric,                        -- null: the customer has none
+    last_year_before numeric,             -- null: the customer has none, or the goal names none; so the next
+    last_year_after numeric,
     PRIMARY KEY (run_key, customer_key)
 );
 CREATE INDEX run_number ON run (run_key) WHERE plan #>> '{goal,field}' IS NOT NULL;

@@ -137,6 +137,8 @@ CREATE TABLE goal_sum (
     y numeric NOT NULL,
     yy numeric NOT NULL,
     xy numeric NOT NULL,
+    with_last_year bigint NOT NULL,       -- who have both of last year's numbers
+    last_year_change numeric NOT NULL,    -- of these
     PRIMARY KEY (run_key, wave, arm, variant)
 );
 
