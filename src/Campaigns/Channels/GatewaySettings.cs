@@ -38,14 +38,16 @@ public sealed class GatewaySettings
     /// provider takes from all of them is <see cref="RatePerSecond"/>.</summary>
     public int Concurrency { get; set; } = 8;
 
-    /// <summary>From the first byte sent to the last byte read; a call without its answer by then is unanswered.</summary>
+    /// <summary>Of a whole call, up to the last byte read; one without its answer by then is unanswered. Longer than the 5 s
+    /// that connecting may take, so that of a provider who is not reached it is known that nothing was sent.</summary>
     public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(10);
 
     /// <summary>Most items a call, where fewer than the provider's bound are wanted.</summary>
     public int? MaxBatch { get; set; }
 
-    /// <summary>How long the provider may keep a push for a device that is offline (JPush): short, so that nothing arrives
-    /// in the quiet hours.</summary>
+    /// <summary>How long the provider may keep a push for a device that is offline (JPush), whatever the hour: a push that is
+    /// sent at the end of a window may arrive so much later, also in the quiet hours. 0 shows it to devices that are online
+    /// and to no other.</summary>
     public TimeSpan TimeToLive { get; set; } = TimeSpan.FromHours(1);
 
     /// <summary>How long the in-app inbox shows a message (inbox).</summary>

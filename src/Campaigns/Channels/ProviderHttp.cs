@@ -77,6 +77,12 @@ internal sealed class ProviderHttp(TimeProvider time) : IDisposable
         {
             return new ProviderAnswer.NotSent($"the provider cannot be reached ({failure.HttpRequestError})");
         }
+        catch (OperationCanceledException late)
+            when (late.InnerException is TimeoutException && !deadline.IsCancellationRequested)
+        {
+            // The client has no timeout of its own, so it is the handler's for connecting.
+            return new ProviderAnswer.NotSent("the provider cannot be reached in time");
+        }
         catch (OperationCanceledException)
         {
             return new ProviderAnswer.Silent("no answer in time");
@@ -128,7 +134,10 @@ internal static class RetryAfter
     internal static TimeSpan Of(HttpResponseMessage response, TimeProvider time)
     {
         var text = Header(response, "Retry-After") ?? Header(response, "X-Rate-Limit-Reset");
-        if (double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds))
+        if (
+            double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds)
+            && double.IsFinite(seconds)
+        )
         {
             return Bound(TimeSpan.FromSeconds(Math.Min(seconds, Longest.TotalSeconds)));
         }
