@@ -10,12 +10,13 @@ using Npgsql;
 namespace Campaigns.Receipts;
 
 /// <summary>Asks JPush what became of its pushes: it tells only who asks. Often at first, and no more after three days or
-/// when everything is settled.</summary>
+/// when everything is settled. Run by one caller at a time.</summary>
 internal sealed class PushReceipts(
     NpgsqlDataSource dataSource,
     Gateways gateways,
     AddressVault vault,
-    ReceiptIntake intake
+    ReceiptIntake intake,
+    TimeProvider time
 )
 {
     private const int RequestsAtOnce = 100;
@@ -25,27 +26,39 @@ internal sealed class PushReceipts(
     private static readonly TimeSpan AtMost = TimeSpan.FromHours(6);
     private static readonly TimeSpan China = TimeSpan.FromHours(8);
 
+    /// <summary>Until then the provider wants to be left alone; real time.</summary>
+    private DateTimeOffset _quietUntil = DateTimeOffset.MinValue;
+
     /// <summary>Asks for what is due.</summary>
     internal async Task PollAsync(CancellationToken cancellationToken)
     {
-        if (gateways.Named(Channel.App, JPushGateway.Name) is not JPushGateway gateway)
+        if (
+            gateways.Named(Channel.App, JPushGateway.Name) is not JPushGateway gateway
+            || time.GetUtcNow() < _quietUntil
+        )
         {
             return;
         }
 
         foreach (var call in await DueAsync(cancellationToken))
         {
-            if (await AskAsync(gateway, call, cancellationToken) is not { } settled)
+            // Before it is asked: whatever becomes of the question, the others have their turn first.
+            await PutOffAsync(call, cancellationToken);
+            if (!(await AskAsync(gateway, call, cancellationToken)).TryGet(out var settled, out var error))
             {
-                return; // the provider wants to be left alone for a while
+                _quietUntil = time.GetUtcNow() + (error.RetryAfter ?? TimeSpan.Zero);
+                return;
             }
 
-            await NoteAsync(call, settled, cancellationToken);
+            if (settled)
+            {
+                await SettleAsync(call, cancellationToken);
+            }
         }
     }
 
-    /// <summary>Whether all is settled; null when the provider cannot say now.</summary>
-    private async Task<bool?> AskAsync(JPushGateway gateway, Call call, CancellationToken cancellationToken)
+    /// <summary>Whether all is settled; an error when the provider cannot say now, of this or any other call.</summary>
+    private async Task<Result<bool>> AskAsync(JPushGateway gateway, Call call, CancellationToken cancellationToken)
     {
         var ids = await RegistrationIdsAsync(call, cancellationToken);
         var sentOn = DateOnly.FromDateTime(call.AttemptedAt.ToOffset(China).DateTime);
@@ -53,9 +66,9 @@ internal sealed class PushReceipts(
         foreach (var some in ids.Chunk(MostIds))
         {
             var polled = await gateway.PollReceiptsAsync(call.MessageId, sentOn, some, call.Now, cancellationToken);
-            if (!polled.TryGet(out var receipts, out _))
+            if (!polled.TryGet(out var receipts, out var error))
             {
-                return null;
+                return error;
             }
 
             told += receipts.Length;
@@ -74,10 +87,14 @@ internal sealed class PushReceipts(
                 """
                 SELECT a.run_key, a.chunk, a.request, a.attempted_at, a.customer_keys, o.provider_ids[1] AS message_id,
                        coalesce(p.polls, 0) AS polls, @now::timestamptz AS now
-                FROM outcome o
-                JOIN attempt a USING (run_key, chunk, request)
+                FROM run r
+                JOIN chunk c USING (run_key)
+                JOIN attempt a USING (run_key, chunk)
+                JOIN outcome o USING (run_key, chunk, request)
                 LEFT JOIN receipt_poll p USING (run_key, chunk, request)
-                WHERE a.channel = @channel AND o.provider_ids IS NOT NULL AND o.recorded_at > @now - @AskedFor
+                WHERE (r.closed_at IS NULL OR r.closed_at > @now - @AskedFor)
+                  AND c.channel = @channel AND (c.finished_at IS NULL OR c.finished_at > @now - @AskedFor)
+                  AND a.gateway = @Name AND o.provider_ids IS NOT NULL AND o.recorded_at > @now - @AskedFor
                   AND CASE WHEN p.polls IS NULL THEN o.recorded_at + @First <= @now ELSE p.next_at <= @now END
                 ORDER BY coalesce(p.next_at, o.recorded_at)
                 LIMIT @RequestsAtOnce
@@ -86,6 +103,7 @@ internal sealed class PushReceipts(
                 {
                     now,
                     channel = (short)Channel.App,
+                    JPushGateway.Name,
                     AskedFor,
                     First,
                     RequestsAtOnce,
@@ -121,7 +139,7 @@ internal sealed class PushReceipts(
         return ids;
     }
 
-    private async Task NoteAsync(Call call, bool settled, CancellationToken cancellationToken)
+    private async Task PutOffAsync(Call call, CancellationToken cancellationToken)
     {
         var wait = First * Math.Pow(2, Math.Min(call.Polls + 1, 20));
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
@@ -137,7 +155,24 @@ internal sealed class PushReceipts(
                 call.RunKey,
                 call.Chunk,
                 call.Request,
-                nextAt = settled ? (DateTimeOffset?)null : call.Now + (wait < AtMost ? wait : AtMost),
+                nextAt = call.Now + (wait < AtMost ? wait : AtMost),
+            }
+        );
+    }
+
+    private async Task SettleAsync(Call call, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await connection.ExecuteAsync(
+            """
+            UPDATE receipt_poll SET next_at = NULL
+            WHERE run_key = @RunKey AND chunk = @Chunk AND request = @Request
+            """,
+            new
+            {
+                call.RunKey,
+                call.Chunk,
+                call.Request,
             }
         );
     }

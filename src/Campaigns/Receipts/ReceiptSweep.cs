@@ -32,8 +32,8 @@ internal sealed class ReceiptSweep(
             )
         )
         {
-            await push.PollAsync(cancellationToken);
-            await parked.JoinAsync(cancellationToken);
+            // Neither waits for the other, nor fails with it.
+            await Task.WhenAll(push.PollAsync(cancellationToken), parked.JoinAsync(cancellationToken));
         }
     }
 

@@ -94,7 +94,8 @@ public sealed class JPushGateway : IGateway
     /// <param name="sentOn">The day it was sent, in China.</param>
     /// <param name="registrationIds">1 to 1,000 of those it was sent to.</param>
     /// <param name="at">The instant that receipts are to bear: the provider tells none.</param>
-    /// <returns>Receipts, or an error of kind <see cref="ErrorKind.Unavailable"/> with the time to wait.</returns>
+    /// <returns>Receipts, none where the provider refuses what is asked; or, where it would answer no other question either, an
+    /// error of kind <see cref="ErrorKind.Unavailable"/> with the time to wait.</returns>
     public async Task<Result<ProviderReceipt[]>> PollReceiptsAsync(
         string messageId,
         DateOnly sentOn,
@@ -116,15 +117,22 @@ public sealed class JPushGateway : IGateway
         };
         var root = _settings.ReportUrl ?? _settings.BaseUrl!;
         var answer = await CallAsync(root, "/v3/status/message", body, cancellationToken);
-        if (answer is not ProviderAnswer.Reply { Status: HttpStatusCode.OK } reply || reply.Json() is not { } json)
+        return answer switch
         {
-            var wait = (answer as ProviderAnswer.Reply)?.RetryAfter ?? RetryAfter.Unsaid;
-            const string detail = "The provider's receipts cannot be read now.";
-            return new Error(ErrorKind.Unavailable, "receipts-unavailable", detail) { RetryAfter = wait };
-        }
-
-        return registrationIds.Select(id => Receipt(messageId, id, json, at)).OfType<ProviderReceipt>().ToArray();
+            ProviderAnswer.Reply { Status: HttpStatusCode.OK } reply when reply.Json() is { } json => registrationIds
+                .Select(id => Receipt(messageId, id, json, at))
+                .OfType<ProviderReceipt>()
+                .ToArray(),
+            ProviderAnswer.Reply reply when IsOfTheCall(reply) => Array.Empty<ProviderReceipt>(),
+            _ => new Error(ErrorKind.Unavailable, "receipts-unavailable", "The provider's receipts cannot be read now.")
+            {
+                RetryAfter = (answer as ProviderAnswer.Reply)?.RetryAfter ?? RetryAfter.Unsaid,
+            },
+        };
     }
+
+    private static bool IsOfTheCall(ProviderAnswer.Reply reply) =>
+        (int)reply.Status is >= 400 and < 500 && JPushCodes.Refused(reply) is null;
 
     private object Push(SendRequest request, string title, string text)
     {
