@@ -496,7 +496,7 @@ TABLE parked_receipt
     received_at timestamp with time zone NOT NULL
     joined_at timestamp with time zone
     CONSTRAINT parked_receipt_pkey PRIMARY KEY (source, event_id)
-    CREATE INDEX parked_receipt_waiting ON public.parked_receipt USING btree (received_at) WHERE (joined_at IS NULL)
+    CREATE INDEX parked_receipt_waiting ON public.parked_receipt USING btree (received_at, source, event_id) WHERE (joined_at IS NULL)
 
 TABLE receipt
     customer_key bigint NOT NULL

@@ -47,46 +47,67 @@ internal sealed class ParkedReceipts(NpgsqlDataSource dataSource)
     internal async Task<int> JoinAsync(CancellationToken cancellationToken)
     {
         var joined = 0;
-        while (true)
+        Row? last = null;
+        do
         {
-            var batch = await Contended.RunAsync(
+            (var batch, last) = await Contended.RunAsync(
                 dataSource,
-                connection => JoinBatchAsync(connection, cancellationToken),
+                connection => JoinBatchAsync(connection, last, cancellationToken),
                 cancellationToken
             );
             joined += batch;
-            if (batch == 0)
-            {
-                return joined;
-            }
-        }
+        } while (last is not null);
+
+        return joined;
     }
 
-    private static async Task<int> JoinBatchAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    /// <summary>Goes on after a row, past those that stay although they look as if they could be joined.</summary>
+    /// <returns>How many were joined, and the last that was looked at; null when none was left.</returns>
+    private static async Task<(int Joined, Row? Last)> JoinBatchAsync(
+        NpgsqlConnection connection,
+        Row? after,
+        CancellationToken cancellationToken
+    )
     {
         var now = await BusinessClock.NowAsync(connection);
         var rows = (
             await connection.QueryAsync<Row>(
                 """
-                SELECT p.source, p.event_id, p.receipt::text AS receipt
+                SELECT p.source, p.event_id, p.receipt::text AS receipt, p.received_at
                 FROM parked_receipt p
                 WHERE p.joined_at IS NULL AND p.received_at > @since
+                  AND (p.received_at, p.source, p.event_id) > (@receivedAt, @source, @eventId)
                   AND (EXISTS (
                            SELECT
                            FROM attempt a
                            JOIN outcome o USING (run_key, chunk, request)
                            WHERE a.request_key = p.receipt ->> 'requestKey')
                        OR EXISTS (
-                           SELECT FROM outcome o WHERE o.provider_ids @> ARRAY[p.receipt ->> 'providerId'])
+                           SELECT
+                           FROM outcome o
+                           JOIN attempt a USING (run_key, chunk, request)
+                           WHERE o.provider_ids @> ARRAY[p.receipt ->> 'providerId'] AND a.gateway = p.source)
                        OR EXISTS (
                            SELECT FROM test_message t WHERE t.provider_id = p.receipt ->> 'providerId'))
-                ORDER BY p.received_at
+                ORDER BY p.received_at, p.source, p.event_id
                 LIMIT @AtOnce
                 FOR UPDATE SKIP LOCKED
                 """,
-                new { since = now - JoinedWithin, AtOnce }
+                new
+                {
+                    since = now - JoinedWithin,
+                    receivedAt = after?.ReceivedAt ?? DateTimeOffset.UnixEpoch,
+                    source = after?.Source ?? "",
+                    eventId = after?.EventId ?? "",
+                    AtOnce,
+                }
             )
         ).AsList();
+        if (rows.Count == 0)
+        {
+            return (0, null);
+        }
+
         var done = new List<Row>();
         foreach (var row in rows.Where(row => row.Source == MassReceipts.Source))
         {
@@ -103,7 +124,7 @@ internal sealed class ParkedReceipts(NpgsqlDataSource dataSource)
         }
 
         var single = rows.Where(row => row.Source != MassReceipts.Source).ToList();
-        var said = single.Select(row => JsonSerializer.Deserialize<Said>(row.Receipt, ProductJson.Options)!).ToList();
+        var said = single.Select(row => row.Said()).ToList();
         var matches = (await ReceiptMatch.FindAsync(connection, said))
             .Where(match => match.Answer is not null)
             .ToList();
@@ -130,7 +151,7 @@ internal sealed class ParkedReceipts(NpgsqlDataSource dataSource)
                 ids = done.Select(row => row.EventId).ToArray(),
             }
         );
-        return done.Count;
+        return (done.Count, rows[^1]);
     }
 
     private sealed class Row
@@ -138,5 +159,13 @@ internal sealed class ParkedReceipts(NpgsqlDataSource dataSource)
         public string Source { get; init; } = "";
         public string EventId { get; init; } = "";
         public string Receipt { get; init; } = "";
+        public DateTimeOffset ReceivedAt { get; init; }
+
+        internal Said Said() =>
+            JsonSerializer.Deserialize<Said>(Receipt, ProductJson.Options)! with
+            {
+                Source = Source,
+                EventId = EventId,
+            };
     }
 }

@@ -10,6 +10,10 @@ internal static class ReceiptLog
 {
     private const int LockClass = 0x52435054; // "RCPT"
 
+    /// <summary>A callback may name thousands of requests, and a lock for each would fill the table of locks for everybody.
+    /// </summary>
+    private const int MostLocks = 256;
+
     /// <summary>Records receipts whose attempts have outcomes, on the connection and in the transaction of who took them
     /// in.</summary>
     /// <returns>How many said something new.</returns>
@@ -89,14 +93,24 @@ internal static class ReceiptLog
         return standings;
     }
 
-    /// <summary>One at a time for a request, in one order: so that what was known before is known for certain.</summary>
+    /// <summary>One at a time for a request, in one order: so that what was known before is known for certain. Requests share
+    /// locks.</summary>
     private static Task LockAsync(NpgsqlConnection connection, IEnumerable<(int, int, int)> requests) =>
         connection.ExecuteAsync(
             """
             SELECT pg_advisory_xact_lock(@LockClass, l.key)
-            FROM (SELECT DISTINCT hashtext(request) AS key FROM unnest(@requests) AS r (request) ORDER BY 1) l
+            FROM (
+                SELECT DISTINCT hashtext(request) & (@MostLocks - 1) AS key
+                FROM unnest(@requests) AS r (request)
+                ORDER BY 1
+            ) l
             """,
-            new { LockClass, requests = requests.Distinct().Select(request => request.ToString()).ToArray() }
+            new
+            {
+                LockClass,
+                MostLocks,
+                requests = requests.Distinct().Select(request => request.ToString()).ToArray(),
+            }
         );
 
     private static async Task<List<ReceiptRow>> KnownAsync(

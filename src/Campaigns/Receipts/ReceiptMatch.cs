@@ -30,16 +30,16 @@ internal sealed class ReceiptMatch
     internal (int RunKey, int Chunk, int Request) RequestId => (RunKey, Chunk, Request);
     internal (int RunKey, int Chunk, int Request, long CustomerKey) AttemptId => (RunKey, Chunk, Request, CustomerKey);
 
-    /// <summary>Finds attempts by the request's key, else by the provider's id, and the customer by the touch's key, else by
-    /// the address; where the address is nobody's any more, a request's only customer.</summary>
+    /// <summary>Finds attempts by the request's key, else by the id that their gateway was given (another's may have given the
+    /// same), and the customer by the touch's key, else by the address; where the address is nobody's any more, a request's only customer.</summary>
     internal static async Task<List<ReceiptMatch>> FindAsync(NpgsqlConnection connection, IReadOnlyList<Said> said) =>
         (
             await connection.QueryAsync<ReceiptMatch>(
                 """
                 WITH given AS MATERIALIZED (
-                    SELECT ord, channel, request_key, provider_id, decode(lookup, 'base64') AS lookup, named
-                    FROM unnest(@ords, @channels, @keys, @ids, @lookups, @customers)
-                        AS g (ord, channel, request_key, provider_id, lookup, named)
+                    SELECT ord, gateway, channel, request_key, provider_id, decode(lookup, 'base64') AS lookup, named
+                    FROM unnest(@ords, @gateways, @channels, @keys, @ids, @lookups, @customers)
+                        AS g (ord, gateway, channel, request_key, provider_id, lookup, named)
                 ), found AS (
                     SELECT g.ord, g.lookup, g.named, a.*
                     FROM given g
@@ -53,7 +53,7 @@ internal sealed class ReceiptMatch
                         WHERE o.provider_ids @> ARRAY[g.provider_id]
                     ) o
                     JOIN attempt a USING (run_key, chunk, request)
-                    WHERE a.channel = g.channel
+                    WHERE a.channel = g.channel AND a.gateway = g.gateway
                       AND NOT EXISTS (SELECT FROM attempt k WHERE k.request_key = g.request_key)
                 )
                 SELECT f.ord, f.run_key, f.chunk, f.request, m.customer_key, w.wave, w.channel, f.variant,
@@ -85,6 +85,7 @@ internal sealed class ReceiptMatch
                 new
                 {
                     ords = Enumerable.Range(0, said.Count).ToArray(),
+                    gateways = said.Select(one => one.Source).ToArray(),
                     channels = said.Select(one => (short)one.Channel).ToArray(),
                     keys = said.Select(one => one.RequestKey).ToArray(),
                     ids = said.Select(one => one.ProviderId).ToArray(),

@@ -8,6 +8,7 @@ namespace Campaigns.Receipts;
 /// <summary>A receipt without the address it was for: what may be kept when it refers to nothing we know yet.</summary>
 internal sealed record Said
 {
+    /// <summary>Name of the gateway.</summary>
     [JsonIgnore]
     public string Source { get; init; } = "";
 

@@ -145,6 +145,34 @@ public sealed class ReceiptTests
     }
 
     [Fact]
+    public async Task Receipts_of_which_nobody_is_found_keep_no_later_one_from_being_joined()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 4);
+        var gateway = new ScriptedGateway(Channel.Sms);
+        await using var node = new Node(given.DataSource, [gateway]);
+        var intake = node.Get<ReceiptIntake>();
+        var sent = await given.RunAsync(new RunSpec { Customers = [1, 2] });
+        await node.LaneAsync(sent);
+        var strangers = Enumerable
+            .Range(1_000, 2_500)
+            .Select(number => Receipt(gateway.Ledger[0].RequestKey, number, ReceiptState.Delivered));
+        Assert.Equal(2_500, (await intake.TakeAsync(Channel.Sms, [.. strangers], CancellationToken.None)).Parked);
+        var run = await given.RunAsync(new RunSpec { Customers = [3, 4] });
+        gateway.Answer = async request =>
+        {
+            ProviderReceipt[] early = [Receipt(request.Key, 3, ReceiptState.Delivered)];
+            Assert.Equal(1, (await intake.TakeAsync(Channel.Sms, early, CancellationToken.None)).Parked);
+            return gateway.Accept(request);
+        };
+        await node.LaneAsync(run);
+
+        await node.Get<ReceiptSweep>().RunAsync(CancellationToken.None);
+
+        Assert.Equal("accepted 1, delivered 1", await given.StatesAsync(run));
+        Assert.Equal("accepted 2", await given.StatesAsync(sent));
+    }
+
+    [Fact]
     public async Task A_receipt_that_refers_to_nothing_is_kept_without_its_address()
     {
         await using var given = await GivenRun.CreateAsync(customers: 1);
@@ -178,6 +206,27 @@ public sealed class ReceiptTests
 
         Assert.Equal("failed", (await given.StateAsync(run, 2))!.State);
         Assert.Equal("accepted 2, failed 1", await given.StatesAsync(run));
+    }
+
+    [Fact]
+    public async Task A_receipt_is_not_taken_for_a_message_to_which_another_gateway_gave_the_same_id()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 1);
+        var run = await given.RunAsync(new RunSpec { Customers = [1] });
+        var gateway = new ScriptedGateway(Channel.Sms);
+        await using var node = new Node(given.DataSource, [gateway]);
+        await node.LaneAsync(run);
+        var others = Receipt(null, 1, ReceiptState.Failed) with
+        {
+            Provider = "another",
+            ProviderId = $"id-{gateway.Ledger[0].RequestKey}",
+        };
+
+        var taken = await node.Get<ReceiptIntake>().TakeAsync(Channel.Sms, [others], CancellationToken.None);
+        await node.Get<ReceiptSweep>().RunAsync(CancellationToken.None);
+
+        Assert.Equal(new ReceiptBatch(0, 0, 1), taken);
+        Assert.Equal("accepted 1", await given.StatesAsync(run));
     }
 
     [Fact]
@@ -253,7 +302,7 @@ public sealed class ReceiptTests
 
     private static ProviderReceipt Receipt(string? key, long customer, ReceiptState state) =>
         new(
-            "p",
+            "scripted-Sms",
             $"{key}/{customer}/{state}",
             key,
             null,

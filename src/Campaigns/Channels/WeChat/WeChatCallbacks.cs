@@ -55,7 +55,7 @@ public static class WeChatCallbacks
         WeChatSubscribeGateway.Name,
     ];
 
-    /// <summary>Whose account its gateways share, and the source of receipts of single messages.</summary>
+    /// <summary>Whose account its gateways share.</summary>
     internal const string Provider = "wechat";
 
     /// <summary>Whether the signature is the provider's: SHA-1 of token, timestamp and nonce, sorted. It covers neither the
@@ -117,13 +117,31 @@ public static class WeChatCallbacks
                     ? new WeChatEvent(account, [], finished)
                     : Malformed("The event lacks MsgID, Status or a count.");
             case "TEMPLATESENDJOBFINISH":
-                return Receipt(root, Text(root, "FromUserName"), Text(root, "Status"), "success", at) is { } receipt
+                return
+                    Receipt(
+                        WeChatTemplateGateway.Name,
+                        root,
+                        Text(root, "FromUserName"),
+                        Text(root, "Status"),
+                        "success",
+                        at
+                    )
+                        is { } receipt
                     ? new WeChatEvent(account, [receipt])
                     : Malformed("The event lacks MsgID or Status.");
             case "subscribe_msg_sent_event":
                 var entries = root.Element("SubscribeMsgSentEvent")?.Elements("List").ToList() ?? [];
                 var receipts = entries
-                    .Select(entry => Receipt(entry, Text(root, "FromUserName"), Text(entry, "ErrorCode"), "0", at))
+                    .Select(entry =>
+                        Receipt(
+                            WeChatSubscribeGateway.Name,
+                            entry,
+                            Text(root, "FromUserName"),
+                            Text(entry, "ErrorCode"),
+                            "0",
+                            at
+                        )
+                    )
                     .ToList();
                 return receipts.Count == 0 || receipts.Contains(null)
                     ? Malformed("The event lacks an entry, its MsgID or its ErrorCode.")
@@ -187,6 +205,7 @@ public static class WeChatCallbacks
     }
 
     private static ProviderReceipt? Receipt(
+        string gateway,
         XElement source,
         string? openid,
         string? status,
@@ -198,7 +217,7 @@ public static class WeChatCallbacks
         return id is null || status is null
             ? null
             : new ProviderReceipt(
-                Provider,
+                gateway,
                 $"{id}/{Status(status)}",
                 RequestKey: null,
                 id,

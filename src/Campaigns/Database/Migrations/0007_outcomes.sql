@@ -22,7 +22,7 @@ CREATE TABLE parked_receipt (
     PRIMARY KEY (source, event_id)
 );
 
-CREATE INDEX parked_receipt_waiting ON parked_receipt (received_at) WHERE joined_at IS NULL;
+CREATE INDEX parked_receipt_waiting ON parked_receipt (received_at, source, event_id) WHERE joined_at IS NULL;
 
 -- Requests whose provider has to be asked for receipts: when next, and whether all that can be known is.
 CREATE TABLE receipt_poll (
