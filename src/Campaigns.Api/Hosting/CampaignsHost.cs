@@ -112,6 +112,7 @@ internal static class CampaignsHost
         api.MapCampaignControl();
         api.MapChannels();
         api.MapCallbacks();
+        api.MapReplies();
         api.MapEngagements();
         api.MapInbox();
         api.MapConversions();

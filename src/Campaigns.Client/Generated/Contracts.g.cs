@@ -1219,6 +1219,57 @@ public sealed record CustomerProfile
     public bool? Student { get; init; }
 }
 
+/// <summary>A reply that opted nobody out.</summary>
+public sealed record CustomerReply
+{
+    /// <summary>Where it stands in the list; grows.</summary>
+    [JsonPropertyName("seq")]
+    public required long Seq { get; init; }
+
+    /// <summary>Name of the gateway that took it.</summary>
+    [JsonPropertyName("gateway")]
+    public required string Gateway { get; init; }
+
+    /// <summary>The channel it came by.</summary>
+    [JsonPropertyName("channel")]
+    public required Channel Channel { get; init; }
+
+    /// <summary>Whose address it came from when it came; the first by the order in which they became known where
+    /// several had it, null where nobody did.</summary>
+    [JsonPropertyName("customerId"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? CustomerId { get; init; }
+
+    /// <summary>The address it came from, with its middle hidden; null where it is none of the
+    /// channel's.</summary>
+    [JsonPropertyName("address"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Address { get; init; }
+
+    /// <summary>At most 2,000 characters, as they were written.</summary>
+    [JsonPropertyName("content")]
+    public required string Content { get; init; }
+
+    /// <summary>When, by the provider's clock.</summary>
+    [JsonPropertyName("occurredAt")]
+    public required DateTimeOffset OccurredAt { get; init; }
+
+    /// <summary>Whether it asks to be left alone, from an address that nobody has: whoever gets it is opted out as
+    /// of Campaigns.Receipts.CustomerReply.OccurredAt, within seconds.</summary>
+    [JsonPropertyName("refusal")]
+    public required bool Refusal { get; init; }
+}
+
+/// <summary>One page of a list.</summary>
+public sealed record CustomerReplyPage
+{
+    /// <summary>In the list's own order.</summary>
+    [JsonPropertyName("items")]
+    public required IReadOnlyList<CustomerReply> Items { get; init; }
+
+    /// <summary>The cursor of the next page; null on the last.</summary>
+    [JsonPropertyName("next"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Next { get; init; }
+}
+
 /// <summary>Up to 1,000 customers.</summary>
 public sealed record CustomersBody
 {

@@ -241,6 +241,14 @@ public interface ICampaignsApi
     [Get("/v1/metrics")]
     Task<MetricList> ListMetricsAsync(CancellationToken cancellationToken = default);
 
+    /// <summary>What customers answered that a person has to read. Replies that opted nobody out, the newest
+    /// first, with the address masked: whatever is no refusal, and refusals from an address that nobody has any
+    /// more. Of these the bank may know whose it was: record her refusal as a consent. Whoever is given the
+    /// address opts out by it within seconds, and is not listed any more. Open to: operator, admin.</summary>
+    [Headers("Accept: application/json")]
+    [Get("/v1/replies")]
+    Task<CustomerReplyPage> ListRepliesAsync([Query] int? limit = null, [Query] string? cursor = null, CancellationToken cancellationToken = default);
+
     /// <summary>List segments. The newest versions, by id. Open to: marketer, approver, operator, analyst,
     /// admin.</summary>
     [Headers("Accept: application/json")]

@@ -520,13 +520,19 @@ TABLE receipt_poll
     CONSTRAINT receipt_poll_pkey PRIMARY KEY (run_key, chunk, request)
 
 TABLE reply
+    seq bigint NOT NULL GENERATED ALWAYS AS IDENTITY
     source text NOT NULL
     reply_id text NOT NULL
+    channel smallint NOT NULL
     customer_key bigint
+    address text
+    lookup bytea
     content text NOT NULL
     occurred_at timestamp with time zone NOT NULL
     understood boolean NOT NULL
     CONSTRAINT reply_pkey PRIMARY KEY (source, reply_id)
+    CREATE INDEX reply_refused ON public.reply USING btree (seq) WHERE (lookup IS NOT NULL)
+    CREATE INDEX reply_to_read ON public.reply USING btree (seq) WHERE (NOT understood)
 
 TABLE report_cell
     run_key integer NOT NULL

@@ -7,12 +7,13 @@ using Npgsql;
 
 namespace Campaigns.Receipts;
 
-/// <summary>Every few seconds, on one worker at a time: joins parked receipts to what has appeared since, and asks those
-/// providers that have to be asked.</summary>
+/// <summary>Every few seconds, on one worker at a time: joins parked receipts, and refusals, to what has appeared since, and
+/// asks those providers that have to be asked.</summary>
 internal sealed class ReceiptSweep(
     NpgsqlDataSource dataSource,
     ParkedReceipts parked,
     PushReceipts push,
+    Replies replies,
     DispatchOptions options,
     TimeProvider time,
     ILogger<ReceiptSweep> logger
@@ -32,8 +33,12 @@ internal sealed class ReceiptSweep(
             )
         )
         {
-            // Neither waits for the other, nor fails with it.
-            await Task.WhenAll(push.PollAsync(cancellationToken), parked.JoinAsync(cancellationToken));
+            // None waits for another, nor fails with it.
+            await Task.WhenAll(
+                push.PollAsync(cancellationToken),
+                parked.JoinAsync(cancellationToken),
+                replies.ApplyAsync(cancellationToken)
+            );
         }
     }
 

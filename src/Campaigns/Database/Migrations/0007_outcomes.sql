@@ -48,16 +48,24 @@ CREATE TABLE request_receipt (
     PRIMARY KEY (run_key, chunk, request)
 );
 
--- The customer's replies that were not understood, for a person to read.
+-- Customers' replies; those that opted nobody out are for a person to read. lookup is kept of a refusal by whose address is
+-- nobody's, until it is somebody's.
 CREATE TABLE reply (
+    seq bigint GENERATED ALWAYS AS IDENTITY,
     source text NOT NULL,
     reply_id text NOT NULL,
+    channel smallint NOT NULL,
     customer_key bigint,
+    address text,                         -- masked; null where it is none
+    lookup bytea,
     content text NOT NULL,
     occurred_at timestamptz NOT NULL,
     understood boolean NOT NULL,
     PRIMARY KEY (source, reply_id)
 );
+
+CREATE INDEX reply_to_read ON reply (seq) WHERE NOT understood;
+CREATE INDEX reply_refused ON reply (seq) WHERE lookup IS NOT NULL;
 
 -- An event that counts for a run: engagements of a touch, and every goal event of either arm inside the customer's own
 -- period. arm: 0 treated, 1 held out. Wave and variant are those of the decision, which never changes: to count by them
