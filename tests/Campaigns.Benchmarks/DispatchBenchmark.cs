@@ -87,7 +87,7 @@ internal static class DispatchBenchmark
         await using var report = await bench.DataSource.OpenConnectionAsync();
         await report.ExecuteAsync("SET idle_in_transaction_session_timeout = 0");
         await using var snapshot = await report.BeginTransactionAsync(IsolationLevel.RepeatableRead);
-        await report.ExecuteScalarAsync<long>("SELECT count(*) FROM contact WHERE last_day > 0");
+        await report.ExecuteScalarAsync<long>("SELECT count(*) FROM run");
         var values = new List<double>();
         while (values.Sum() < Held.TotalSeconds)
         {
@@ -99,10 +99,7 @@ internal static class DispatchBenchmark
 
     private static async Task<(int Run, double Seconds)> TurnAsync(Bench bench, LedgerGateway gateway, int customers)
     {
-        await bench.ExecuteAsync(
-            "UPDATE contact SET last_day = 0, contacts = 0, sms_contacts = 0, last_contact_at = NULL"
-        );
-        await bench.ExecuteAsync("VACUUM ANALYZE contact");
+        await DispatchBank.NobodyContactedAsync(bench, customers);
         var run = await DispatchBank.PlanAsync(bench, customers, priority: 5);
         gateway.Forget();
         await bench.ExecuteAsync("CHECKPOINT");
