@@ -11,8 +11,25 @@ internal sealed record Incoming(string Channel, string? Key, IReadOnlyList<strin
     /// <summary>The provider's template, where it names one.</summary>
     internal string? Template { get; init; }
 
+    /// <summary>Real time, before anything was read of it.</summary>
+    internal DateTimeOffset Received { get; init; }
+
     /// <summary>What it is to be known by.</summary>
     internal IEnumerable<string> Keys => ItemKeys ?? (Key is null ? [] : [Key]);
+}
+
+/// <summary>When a request came in: how long it takes to read and to decide must not move it in the ledger.</summary>
+internal static class Arrival
+{
+    private static readonly object Key = new();
+
+    internal static Task NoteAsync(HttpContext context, RequestDelegate next)
+    {
+        context.Items[Key] = DateTimeOffset.UtcNow;
+        return next(context);
+    }
+
+    internal static DateTimeOffset Of(HttpContext context) => (DateTimeOffset)context.Items[Key]!;
 }
 
 /// <summary>An answer on the wire.</summary>
@@ -72,8 +89,9 @@ internal sealed class Exchange
         Recover();
     }
 
-    internal async Task RunAsync(HttpContext context, Incoming incoming, IDialect dialect)
+    internal async Task RunAsync(HttpContext context, Incoming parsed, IDialect dialect)
     {
+        var incoming = parsed with { Received = Arrival.Of(context) };
         var rule = _script.Decide(incoming.Channel, incoming.Key, incoming.Addresses);
         var (reply, act) = await DecideAsync(incoming, dialect, rule);
         var latency = rule.LatencyMs + _script.Script.LatencyMs.GetValueOrDefault(incoming.Channel);
@@ -134,7 +152,16 @@ internal sealed class Exchange
             var id = NextId(incoming.Channel);
             var items = Items(incoming, id, rule);
             var early = _script.Script.ReceiptsOf(incoming.Channel).BeforeAnswer && incoming.Channel == Channels.Sms;
-            _ledger.Append(_clock.Now, incoming.Channel, incoming.Key, id, null, items, posted: early);
+            _ledger.Append(
+                _clock.Now,
+                incoming.Received,
+                incoming.Channel,
+                incoming.Key,
+                id,
+                null,
+                items,
+                posted: early
+            );
             if (early)
             {
                 await _poster.PostReportsAsync([
@@ -166,7 +193,7 @@ internal sealed class Exchange
 
             var id = NextId(incoming.Channel);
             var items = Items(incoming, id, rule);
-            _ledger.Append(at, incoming.Channel, incoming.Key, id, null, items);
+            _ledger.Append(at, incoming.Received, incoming.Channel, incoming.Key, id, null, items);
             Remember(incoming.Channel, incoming.Key!, id, members, DateTimeOffset.UtcNow);
             if (incoming.Channel == Channels.App)
             {
@@ -205,7 +232,7 @@ internal sealed class Exchange
 
             // As the first time, where all of it is a repetition.
             var answered = known.TrueForAll(one => one.ProviderId is not null) ? known[0].ProviderId : id;
-            _ledger.Append(_clock.Now, incoming.Channel, incoming.Key, answered, null, items);
+            _ledger.Append(_clock.Now, incoming.Received, incoming.Channel, incoming.Key, answered, null, items);
             return dialect.Accept(answered, repeated: answered != id);
         }
     }
@@ -233,6 +260,7 @@ internal sealed class Exchange
     private void Enter(Incoming incoming, Outcome outcome, string? code, string? providerId = null) =>
         _ledger.Append(
             _clock.Now,
+            incoming.Received,
             incoming.Channel,
             incoming.Key,
             providerId,

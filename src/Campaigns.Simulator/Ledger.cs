@@ -37,7 +37,7 @@ public enum Outcome
 /// <summary>One item of one request, as a line of the ledger.</summary>
 /// <param name="N">Its number, from 1 without gaps.</param>
 /// <param name="At">Business time.</param>
-/// <param name="Real">Real time.</param>
+/// <param name="Real">Real time at which the request came in.</param>
 /// <param name="Posted">Whether its receipt was posted before the answer.</param>
 /// <param name="ItemKey">What the caller named the item by; null where the wire names requests only.</param>
 public sealed record LedgerEntry(
@@ -118,8 +118,11 @@ internal sealed class Ledger : IDisposable
     }
 
     /// <summary>Enters all items of a request, at once and next to each other.</summary>
+    /// <param name="at">Business time.</param>
+    /// <param name="real">Real time at which the request came in.</param>
     internal void Append(
         DateTimeOffset at,
+        DateTimeOffset real,
         string channel,
         string? key,
         string? providerId,
@@ -131,7 +134,7 @@ internal sealed class Ledger : IDisposable
         lock (_lock)
         {
             _buffer.ResetWrittenCount();
-            var request = new LineOfRequest(at, DateTimeOffset.UtcNow, channel, key, providerId, code, posted);
+            var request = new LineOfRequest(at, real, channel, key, providerId, code, posted);
             var count = 0;
             var seen = new HashSet<Outcome>();
             foreach (var item in items)

@@ -68,6 +68,7 @@ public static class SimulatorHost
         builder.Services.AddSingleton<JPushProvider>();
 
         var app = builder.Build();
+        app.Use(Arrival.NoteAsync);
         app.MapAliyun();
         app.MapBankSms();
         app.MapWeChat();

@@ -36,16 +36,16 @@ internal static class Paces
         await scene.ClosedAsync();
 
         var calls = (await ProviderView.LedgerAsync(scene.Provider)).Select(line => line.Real).Order().ToList();
-        var most = Most(calls);
+        var (most, at) = Most(calls);
         play.Must(most <= rate, "rate", $"{most} calls in one second, where {rate} are allowed");
         play.Figure(
-            $"at most {most} calls in any second of {rate}; least of any 10 s: {Least(calls.Where(at => at < killed))} before the kill, {Least(calls.Where(at => at > killed + Recovery))} from 15 s after it"
+            $"at most {most} calls in any second of {rate}, {(at - calls[0]).TotalSeconds:0.0} s after the first; least of any 10 s: {Least(calls.Where(at => at < killed))} before the kill, {Least(calls.Where(at => at > killed + Recovery))} from 15 s after it"
         );
     }
 
-    private static int Most(List<DateTimeOffset> calls)
+    private static (int Calls, DateTimeOffset From) Most(List<DateTimeOffset> calls)
     {
-        var (most, from) = (0, 0);
+        var (most, at, from) = (0, calls[0], 0);
         for (var to = 0; to < calls.Count; to++)
         {
             while (calls[to] - calls[from] >= TimeSpan.FromSeconds(1))
@@ -53,10 +53,13 @@ internal static class Paces
                 from++;
             }
 
-            most = Math.Max(most, to - from + 1);
+            if (to - from + 1 > most)
+            {
+                (most, at) = (to - from + 1, calls[from]);
+            }
         }
 
-        return most;
+        return (most, at);
     }
 
     /// <summary>Fewest calls in any ten seconds, the first and the last second left out.</summary>
