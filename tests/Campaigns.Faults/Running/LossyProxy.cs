@@ -105,6 +105,7 @@ internal sealed class LossyProxy : IAsyncDisposable
         return true;
     }
 
+    // A connection that is gone before anything was asked of it is an InvalidOperationException.
     private static bool IsEnd(Exception end) =>
-        end is IOException or SocketException or OperationCanceledException or ObjectDisposedException;
+        end is IOException or SocketException or OperationCanceledException or InvalidOperationException;
 }
