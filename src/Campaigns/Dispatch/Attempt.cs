@@ -52,5 +52,8 @@ internal enum Halt
 /// <param name="Attempts">What may be sent now, and only this.</param>
 internal sealed record Round(Halt Halt, IReadOnlyList<Attempt> Attempts)
 {
+    /// <summary>How much longer the window is open.</summary>
+    internal TimeSpan Open { get; init; }
+
     internal static Round Halted(Halt halt) => new(halt, []);
 }

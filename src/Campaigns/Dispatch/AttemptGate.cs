@@ -86,13 +86,13 @@ internal sealed class AttemptGate(
 
         var attempts = Split(chunk, gateway, passed, keys, fence.FirstRequest, dates, previous);
         await AppendAndCommitAsync(connection, chunk, gateway, fence, attempts, withheld, answers, cancellationToken);
-        return new Round(Halt.None, attempts);
+        return new Round(Halt.None, attempts) { Open = fence.Open };
     }
 
     /// <summary>Reads again what may forbid to repeat a request, and renews the lease where nothing does.</summary>
     /// <returns><see cref="Halt.None"/> where it may be repeated, <see cref="Halt.Refused"/> where one of its customers has
-    /// refused meanwhile.</returns>
-    internal async Task<(Halt Halt, ContactDay Day)> RecheckAsync(
+    /// refused meanwhile; and how much longer the window is open.</returns>
+    internal async Task<(Halt Halt, ContactDay Day, TimeSpan Open)> RecheckAsync(
         Chunk chunk,
         WaveContext wave,
         GatewayDeclaration gateway,
@@ -106,7 +106,7 @@ internal sealed class AttemptGate(
         var dates = await localDays.AtAsync(connection, fence.Now, fence.Zones);
         if (fence.Halt != Halt.None)
         {
-            return (fence.Halt, dates);
+            return (fence.Halt, dates, fence.Open);
         }
 
         long[] keys = [.. touches.Select(Key)];
@@ -121,23 +121,25 @@ internal sealed class AttemptGate(
             )
         )
         {
-            return (Halt.Refused, dates);
+            return (Halt.Refused, dates, fence.Open);
         }
 
         await transaction.CommitAsync(cancellationToken);
-        return (Halt.None, dates);
+        return (Halt.None, dates, fence.Open);
     }
 
+    /// <param name="Open">How much longer the window is.</param>
     /// <param name="Zones">The highest number of a time zone.</param>
     private sealed record Fence(
         Halt Halt,
         int FirstRequest,
         DateTimeOffset Now,
+        TimeSpan Open,
         short Zones,
         IReadOnlyList<long> Converted
     )
     {
-        internal static Fence Halted(Halt halt) => new(halt, 0, DateTimeOffset.UnixEpoch, 1, []);
+        internal static Fence Halted(Halt halt) => new(halt, 0, DateTimeOffset.UnixEpoch, TimeSpan.Zero, 1, []);
     }
 
     /// <summary>Holds the campaign's fence (shared; pausing takes it alone), renews the lease, takes request numbers and
@@ -206,9 +208,10 @@ internal sealed class AttemptGate(
         var halt = Read(reader, asked);
         var first = reader.GetInt32(0) + 1;
         var (now, zones) = (reader.GetFieldValue<DateTimeOffset>(5), reader.GetInt16(8));
+        var open = reader.GetFieldValue<DateTimeOffset>(4) - now;
         if (halt != Halt.None)
         {
-            return new Fence(halt, first, now, zones, []);
+            return new Fence(halt, first, now, open, zones, []);
         }
 
         var converted = new List<long>();
@@ -220,7 +223,7 @@ internal sealed class AttemptGate(
             }
         }
 
-        return new Fence(Halt.None, first, now, zones, converted);
+        return new Fence(Halt.None, first, now, open, zones, converted);
     }
 
     private Halt Read(NpgsqlDataReader row, DateTimeOffset asked)

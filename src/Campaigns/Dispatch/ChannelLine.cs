@@ -8,11 +8,12 @@ using Polly.CircuitBreaker;
 namespace Campaigns.Dispatch;
 
 /// <summary>One gateway of a channel as this node sends by it: at its rate, with a breaker before it.</summary>
-internal sealed partial class ChannelLine : IDisposable
+internal sealed partial class ChannelLine
 {
     private static readonly TimeSpan BreakFor = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan Lead = TimeSpan.FromMilliseconds(50);
-    private const double SlowRate = 4;
+
+    /// <summary>Longest time between an attempt's commit and its request: what was read for it must still be so.</summary>
+    private static readonly TimeSpan AtMost = TimeSpan.FromSeconds(2);
     private readonly Gateways _gateways;
     private readonly TimeProvider _time;
     private readonly Channel _channel;
@@ -22,6 +23,7 @@ internal sealed partial class ChannelLine : IDisposable
     private readonly ResiliencePipeline<SendResult> _pipeline;
     private readonly ILogger _logger;
     private long _brokenUntil;
+    private long _committing;
 
     internal ChannelLine(
         Gateways gateways,
@@ -93,50 +95,80 @@ internal sealed partial class ChannelLine : IDisposable
     /// <summary>Asks the provider for keys, at its rate.</summary>
     internal async Task<ReservedKeys> ReserveKeysAsync(IGateway gateway, int count, CancellationToken cancellationToken)
     {
-        await _pace.WaitAsync(RatePerSecond, cancellationToken);
+        while (!await _pace.UntilAsync(await SlotAsync(cancellationToken), cancellationToken)) { }
+
         return await gateway.ReserveKeysAsync(count, cancellationToken);
     }
 
-    /// <summary>Most requests of one round: no more than go out within a second, so that none waits long with its attempts
-    /// committed.</summary>
+    /// <summary>Most requests of one round: no more than go out within a second.</summary>
     internal int RequestsOfARound => Probing ? 1 : (int)Math.Clamp(RatePerSecond, 1, Concurrency);
 
-    /// <summary>Whether a slot is better waited for before the attempts are committed.</summary>
-    internal bool IsSlow => RatePerSecond < SlowRate;
-
-    /// <summary>A slot for a channel so slow that it is better waited for before the attempts are committed; null where it
-    /// is not.</summary>
-    internal async Task<long?> SlotAheadAsync(CancellationToken cancellationToken)
+    /// <summary>Slots for requests whose attempts are to be committed when the first of them comes near: others may have
+    /// taken all until then, and what is read for an attempt must still be so when it goes out.</summary>
+    internal async Task<RoundSlots> SlotsAsync(int requests, CancellationToken cancellationToken)
     {
-        if (!IsSlow)
-        {
-            return null;
-        }
-
-        var slot = await _pace.ReserveAsync(RatePerSecond, cancellationToken);
-        await _pace.UntilAsync(slot - (long)(_time.TimestampFrequency * Lead.TotalSeconds), cancellationToken);
-        return slot;
+        var lead = Lead;
+        return new RoundSlots(_pace, await _pace.TakeAsync(RatePerSecond, requests, lead, cancellationToken), lead);
     }
 
-    /// <summary>Sends, as soon as the rate allows.</summary>
-    /// <param name="slot">From <see cref="SlotAheadAsync"/>; null for the next.</param>
+    /// <summary>Waits until a slot for a single request is near.</summary>
+    internal async Task<long> SlotAsync(CancellationToken cancellationToken)
+    {
+        var slots = await SlotsAsync(1, cancellationToken);
+        await slots.NearAsync(cancellationToken);
+        return slots[0];
+    }
+
+    /// <summary>How long a commit took, for those to come.</summary>
+    internal void Committed(TimeSpan took) =>
+        Volatile.Write(ref _committing, (Volatile.Read(ref _committing) * 7 + took.Ticks) / 8);
+
+    /// <summary>Sends something for which no attempt has to be committed, as soon as the rate allows.</summary>
+    internal async Task<Reply> SendAsync(IGateway gateway, SendRequest request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var slot = await SlotAsync(cancellationToken);
+            return await SendAsync(gateway, request, slot, AtMost, static () => true, cancellationToken);
+        }
+        catch (Exception failure) when (failure is OperationCanceledException || Transient.Is(failure))
+        {
+            return new Reply.NotSent(TimeSpan.Zero);
+        }
+    }
+
+    /// <summary>Sends in its slot; where that has passed, in another that comes soon enough.</summary>
+    /// <param name="open">How much longer the window is open; later than <see cref="AtMost"/> it does not go anyway.</param>
     /// <param name="mayStill">Asked at the last moment before it is sent.</param>
     internal async Task<Reply> SendAsync(
         IGateway gateway,
         SendRequest request,
-        long? slot,
+        long slot,
+        TimeSpan open,
         Func<bool> mayStill,
         CancellationToken cancellationToken
     )
     {
+        var since = _time.GetTimestamp();
+        var last = open < AtMost ? open : AtMost;
         try
         {
-            if (slot is not { } ahead || !await _pace.UntilAsync(ahead, cancellationToken))
+            while (!await _pace.UntilAsync(slot, cancellationToken))
             {
-                await _pace.WaitAsync(RatePerSecond, cancellationToken);
+                slot = (await _pace.TakeAsync(RatePerSecond, 1, TimeSpan.Zero, cancellationToken))[0];
+                if (_time.GetElapsedTime(since) + _pace.Until(slot) > last)
+                {
+                    _pace.GiveBack([slot]);
+                    return new Reply.NotSent(TimeSpan.Zero);
+                }
             }
         }
         catch (Exception failure) when (failure is OperationCanceledException || Transient.Is(failure))
+        {
+            return new Reply.NotSent(TimeSpan.Zero);
+        }
+
+        if (_time.GetElapsedTime(since) > last)
         {
             return new Reply.NotSent(TimeSpan.Zero);
         }
@@ -160,9 +192,16 @@ internal sealed partial class ChannelLine : IDisposable
         {
             return new Reply.NotSent(BreakFor);
         }
+        catch (OperationCanceledException)
+        {
+            return new Reply.NotSent(TimeSpan.Zero); // before the call: what it cuts short is an answer of its own
+        }
     }
 
-    public void Dispose() => _pace.Dispose();
+    /// <summary>How long before its slot an attempt is begun: as long as commits take, less what a call may be late.
+    /// </summary>
+    private TimeSpan Lead =>
+        TimeSpan.FromTicks(Math.Max(0, Volatile.Read(ref _committing) - ChannelPace.Tolerance.Ticks / 2));
 
     private async Task<SendResult> CallAsync(IGateway gateway, SendRequest request, CancellationToken cancellationToken)
     {

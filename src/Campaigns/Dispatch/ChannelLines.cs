@@ -11,7 +11,7 @@ internal sealed class ChannelLines(
     NpgsqlDataSource dataSource,
     TimeProvider time,
     ILogger<ChannelLines> logger
-) : IDisposable
+)
 {
     private readonly ConcurrentDictionary<(Channel, string), ChannelLine> _lines = new();
 
@@ -23,12 +23,4 @@ internal sealed class ChannelLines(
             (channel, gateway),
             one => new ChannelLine(gateways, one.Item1, one.Item2, dataSource, time, logger)
         );
-
-    public void Dispose()
-    {
-        foreach (var line in _lines.Values)
-        {
-            line.Dispose();
-        }
-    }
 }

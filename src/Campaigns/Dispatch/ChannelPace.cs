@@ -4,52 +4,35 @@ namespace Campaigns.Dispatch;
 
 /// <summary>A gateway's rate, kept by all nodes together: every call has a slot of its own, a gap after the one before,
 /// taken from one row of the database. So a node that dies takes nothing along but the slots it held, and nodes need not
-/// know of each other. Real time.</summary>
-internal sealed class ChannelPace(NpgsqlDataSource dataSource, string gateway, TimeProvider time) : IDisposable
+/// know of each other. Real time; slots are timestamps of <paramref name="time"/>.</summary>
+internal sealed class ChannelPace(NpgsqlDataSource dataSource, string gateway, TimeProvider time)
 {
     /// <summary>Slots lie so much further apart that calls which are late by <see cref="Tolerance"/> still keep the rate in
     /// every second.</summary>
     private const double Headroom = 1.01;
-    private static readonly TimeSpan Tolerance = TimeSpan.FromMilliseconds(8);
 
-    /// <summary>Slots taken at once are no more than a twentieth of a second holds.</summary>
-    private const double Block = 0.05;
+    internal static readonly TimeSpan Tolerance = TimeSpan.FromMilliseconds(8);
 
-    private readonly SemaphoreSlim _turn = new(1);
-    private readonly Queue<long> _slots = new();
-    private int _waiting;
+    private readonly List<long> _spare = [];
 
-    /// <summary>Waits for a slot.</summary>
+    /// <summary>Takes slots, in their order.</summary>
     /// <param name="rate">Calls a second, by all nodes together.</param>
-    internal async Task WaitAsync(double rate, CancellationToken cancellationToken)
+    /// <param name="lead">None of them comes sooner than so long from now.</param>
+    internal async Task<long[]> TakeAsync(double rate, int count, TimeSpan lead, CancellationToken cancellationToken)
     {
-        while (!await UntilAsync(await ReserveAsync(rate, cancellationToken), cancellationToken)) { }
+        var spare = TakeSpare(count, lead);
+        return spare.Length == count
+            ? spare
+            : [.. spare, .. await TakeNewAsync(rate, count - spare.Length, lead, cancellationToken)];
     }
 
-    /// <summary>Takes a slot.</summary>
-    /// <returns>Its timestamp.</returns>
-    internal async Task<long> ReserveAsync(double rate, CancellationToken cancellationToken)
+    /// <summary>They are not needed: whoever comes next on this node may have them.</summary>
+    internal void GiveBack(IEnumerable<long> slots)
     {
-        Interlocked.Increment(ref _waiting);
-        await _turn.WaitAsync(cancellationToken);
-        try
+        lock (_spare)
         {
-            while (_slots.TryPeek(out var next) && Late(next))
-            {
-                _slots.Dequeue();
-            }
-
-            if (_slots.Count == 0)
-            {
-                await TakeAsync(rate, cancellationToken);
-            }
-
-            return _slots.Dequeue();
-        }
-        finally
-        {
-            Interlocked.Decrement(ref _waiting);
-            _turn.Release();
+            _spare.AddRange(slots);
+            _spare.Sort();
         }
     }
 
@@ -57,22 +40,39 @@ internal sealed class ChannelPace(NpgsqlDataSource dataSource, string gateway, T
     /// </summary>
     internal async Task<bool> UntilAsync(long slot, CancellationToken cancellationToken)
     {
-        var wait = slot - time.GetTimestamp();
-        if (wait > 0)
-        {
-            await Task.Delay(TimeSpan.FromSeconds(wait / (double)time.TimestampFrequency), time, cancellationToken);
-        }
-
-        return !Late(slot);
+        await UntilAsync(slot, TimeSpan.Zero, cancellationToken);
+        return Until(slot) >= -Tolerance;
     }
 
-    private bool Late(long slot) => time.GetTimestamp() - slot > Tolerance.TotalSeconds * time.TimestampFrequency;
+    /// <summary>Waits until the slot is no further away than said.</summary>
+    internal Task UntilAsync(long slot, TimeSpan lead, CancellationToken cancellationToken) =>
+        Until(slot) - lead is var wait && wait > TimeSpan.Zero
+            ? Task.Delay(wait, time, cancellationToken)
+            : Task.CompletedTask;
 
-    private async Task TakeAsync(double rate, CancellationToken cancellationToken)
+    /// <summary>How long from now; negative where it has passed.</summary>
+    internal TimeSpan Until(long slot) =>
+        TimeSpan.FromSeconds((slot - time.GetTimestamp()) / (double)time.TimestampFrequency);
+
+    private long[] TakeSpare(int count, TimeSpan lead)
     {
-        await Task.Yield(); // the calls of a round come one after the other: let all be counted
+        lock (_spare)
+        {
+            _spare.RemoveAll(slot => Until(slot) < lead);
+            var taken = _spare.Take(count).ToArray();
+            _spare.RemoveRange(0, taken.Length);
+            return taken;
+        }
+    }
+
+    private async Task<IEnumerable<long>> TakeNewAsync(
+        double rate,
+        int count,
+        TimeSpan lead,
+        CancellationToken cancellationToken
+    )
+    {
         var gap = TimeSpan.FromSeconds(Headroom / rate);
-        var count = Math.Clamp(Volatile.Read(ref _waiting), 1, Math.Max(1, (int)(rate * Block)));
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var batch = new NpgsqlBatch(connection);
         // A slot that a crash of the database forgets is in the past when it is back.
@@ -81,8 +81,8 @@ internal sealed class ChannelPace(NpgsqlDataSource dataSource, string gateway, T
             new NpgsqlBatchCommand(
                 """
                 INSERT INTO gateway_pace AS p (gateway, next_at)
-                VALUES ($1, clock_timestamp() + $2)
-                ON CONFLICT (gateway) DO UPDATE SET next_at = greatest(p.next_at, clock_timestamp()) + $2
+                VALUES ($1, clock_timestamp() + $3 + $2)
+                ON CONFLICT (gateway) DO UPDATE SET next_at = greatest(p.next_at, clock_timestamp() + $3) + $2
                 RETURNING next_at - $2 - clock_timestamp()
                 """
             )
@@ -91,6 +91,7 @@ internal sealed class ChannelPace(NpgsqlDataSource dataSource, string gateway, T
                 {
                     new() { Value = gateway },
                     new() { Value = gap * count },
+                    new() { Value = lead },
                 },
             }
         );
@@ -99,13 +100,8 @@ internal sealed class ChannelPace(NpgsqlDataSource dataSource, string gateway, T
         await reader.NextResultAsync(cancellationToken);
         await reader.ReadAsync(cancellationToken);
         var first = time.GetTimestamp() + Ticks(reader.GetFieldValue<TimeSpan>(0));
-        for (var i = 0; i < count; i++)
-        {
-            _slots.Enqueue(first + Ticks(gap * i));
-        }
+        return Enumerable.Range(0, count).Select(i => first + Ticks(gap * i));
     }
-
-    public void Dispose() => _turn.Dispose();
 
     private long Ticks(TimeSpan span) => (long)(span.TotalSeconds * time.TimestampFrequency);
 }

@@ -112,11 +112,13 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
     }
 
     /// <summary>The next instant at which the wave has something to do; null when it has nothing left that is not being
-    /// worked or held up by its channel.</summary>
+    /// worked or held up by its channel, or its window has closed.</summary>
+    /// <param name="broken">Not before this much time has passed.</param>
     internal async Task<DateTimeOffset?> NextDueAsync(
         int runKey,
         int wave,
         string gateway,
+        TimeSpan broken,
         CancellationToken cancellationToken
     )
     {
@@ -124,7 +126,8 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
         return await connection.QuerySingleOrDefaultAsync<DateTimeOffset?>(
             new CommandDefinition(
                 """
-                SELECT min(greatest(q.due_at, w.opens_at, s.not_before + b.clock_offset))
+                SELECT min(greatest(
+                    q.due_at, w.opens_at, s.not_before + b.clock_offset, clock_timestamp() + b.clock_offset + @broken))
                 FROM chunk q
                 JOIN wave w USING (run_key, wave)
                 JOIN run r ON r.run_key = q.run_key
@@ -138,13 +141,14 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
                 WHERE q.run_key = @runKey AND q.wave = @wave AND q.state = 0
                   AND (q.leased_until IS NULL OR q.leased_until < clock_timestamp())
                   AND r.state = 'planned' AND p.state = 'running'
-                  AND s.stopped IS NOT TRUE
+                  AND s.stopped IS NOT TRUE AND w.closes_at > clock_timestamp() + b.clock_offset
                 """,
                 new
                 {
                     runKey,
                     wave,
                     gateway,
+                    broken,
                 },
                 cancellationToken: cancellationToken
             )

@@ -21,6 +21,8 @@ internal sealed partial class ChunkRun(
 {
     private static readonly TimeSpan RepeatAtLeast = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan RepeatAtMost = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan ReadAgain = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(20);
     private readonly Message _message = template.For(gateway.Declaration);
     private readonly Wire _wire = new(tools, chunk, wave, gateway.Declaration, lease);
 
@@ -60,10 +62,16 @@ internal sealed partial class ChunkRun(
     /// <summary>Keeps the wire full: what has come back is recorded with the attempts that take its place.</summary>
     private async Task<Pass> SendAllAsync(List<Touch> touches, Pass pass)
     {
+        var read = tools.Time.GetTimestamp();
         for (var next = 0; ; )
         {
             _wire.TakeBack();
             pass = MayGoOn(pass);
+            if (next < touches.Count && tools.Time.GetElapsedTime(read) > ReadAgain)
+            {
+                (touches, next, read) = (await AsTheyAreAsync(touches[next..]), 0, tools.Time.GetTimestamp());
+            }
+
             var size = pass.Halt == Halt.None ? Math.Min(touches.Count - next, Room()) : 0;
             if (size > 0 && (!_wire.HasReplies || AttemptsAtOnce && _wire.NothingFollows))
             {
@@ -85,8 +93,19 @@ internal sealed partial class ChunkRun(
         }
     }
 
-    /// <summary>Nothing is waited for before an attempt, so that what has come back may be recorded with it.</summary>
-    private bool AttemptsAtOnce => chunk.Fresh && !gateway.ReservesKeys && !line.IsSlow;
+    /// <summary>Addresses and values may change, and consent to read a value, while a chunk is on its way.</summary>
+    private Task<List<Touch>> AsTheyAreAsync(List<Touch> touches) =>
+        tools.TouchReader.OfCustomersAsync(
+            chunk,
+            gateway.Declaration,
+            _message,
+            [.. touches.Select(touch => touch.CustomerKey)],
+            stopping
+        );
+
+    /// <summary>Nothing but its slot is waited for before an attempt, so that what has come back may be recorded with it.
+    /// </summary>
+    private bool AttemptsAtOnce => chunk.Fresh && !gateway.ReservesKeys;
 
     private Pass MayGoOn(Pass pass) =>
         pass.Halt != Halt.None ? pass
@@ -139,7 +158,15 @@ internal sealed partial class ChunkRun(
             return pass with { Halt = Halt.Channel, Wait = await RefusedAsync(reserved.Refusal) };
         }
 
-        var slot = await line.SlotAheadAsync(stopping);
+        var slots = await line.SlotsAsync(requests, stopping);
+        pass = await UntilNearAsync(slots, pass);
+        if (pass.Halt != Halt.None)
+        {
+            slots.GiveBackFrom(0);
+            return pass;
+        }
+
+        var since = tools.Time.GetTimestamp();
         var round = await tools.Gate.AttemptAsync(
             chunk,
             wave,
@@ -150,6 +177,7 @@ internal sealed partial class ChunkRun(
             _wire.Answers,
             CancellationToken.None
         );
+        slots.GiveBackFrom(round.Attempts.Count);
         if (round.Halt == Halt.Lost)
         {
             return pass with { Halt = Halt.Lost };
@@ -161,11 +189,39 @@ internal sealed partial class ChunkRun(
             return pass with { Halt = round.Halt };
         }
 
-        lease.Renewed();
+        lease.Renewed(since);
+        line.Committed(tools.Time.GetElapsedTime(since));
         if (round.Attempts.Count > 0)
         {
             _lastRequest = round.Attempts[^1].Request;
-            _wire.Add(round.Attempts.Select(attempt => SendAsync(attempt, slot)), round.Attempts[0].Day.Now);
+            _wire.Add(
+                round.Attempts.Select((attempt, i) => SendAsync(attempt, slots[i], round.Open)),
+                round.Attempts[0].Day.Now
+            );
+        }
+
+        return pass;
+    }
+
+    /// <summary>Waits until the slots are near. What comes back until then is recorded at once, unless that is soon.</summary>
+    private async Task<Pass> UntilNearAsync(RoundSlots slots, Pass pass)
+    {
+        while (slots.Wait > Soon && !_wire.IsEmpty && pass.Halt == Halt.None)
+        {
+            if (_wire.HasReplies)
+            {
+                pass = pass.Then(await _wire.RecordAsync());
+            }
+            else
+            {
+                await Task.WhenAny(_wire.SomeAsync(), slots.NearAsync(stopping));
+                _wire.TakeBack();
+            }
+        }
+
+        if (pass.Halt == Halt.None)
+        {
+            await slots.NearAsync(stopping);
         }
 
         return pass;
@@ -178,7 +234,8 @@ internal sealed partial class ChunkRun(
         var settled = new Pass(Halt.None);
         foreach (var attempt in earlier.Unsettled)
         {
-            var (halt, repeated, now) = await AgainAsync(attempt);
+            var slot = await line.SlotAsync(stopping);
+            var (halt, repeated, now, open) = await AgainAsync(attempt);
             if (halt != Halt.None)
             {
                 return new Pass(halt);
@@ -187,7 +244,7 @@ internal sealed partial class ChunkRun(
             Log.Unsettled(tools.Logger, attempt.RequestKey, repeated is null ? "unknown" : "repeated");
             var send = repeated is null
                 ? Task.FromResult<(Attempt Attempt, Reply Reply)>((attempt.AsUnknown(now), new Reply.Forgotten()))
-                : SendAsync(repeated with { IsRepeat = true }, slot: null);
+                : SendAsync(repeated with { IsRepeat = true }, slot, open);
             _wire.Add([send], now.Now);
             var pass = await _wire.DrainAsync();
             if ((await send).Reply is Reply.Of { Result: SendResult.Throttled or SendResult.ChannelStopped } held)
@@ -208,12 +265,12 @@ internal sealed partial class ChunkRun(
 
     /// <summary>The request as it was: the same key, the same members in the same order. Null where it may not be
     /// repeated any more.</summary>
-    private async Task<(Halt, Attempt?, ContactDay)> AgainAsync(EarlierAttempt earlier)
+    private async Task<(Halt, Attempt?, ContactDay, TimeSpan Open)> AgainAsync(EarlierAttempt earlier)
     {
         var attempt = await AttemptOfAsync(earlier);
         var whole =
             attempt.Touches.Count == earlier.CustomerKeys.Length && attempt.Touches.All(touch => touch.Fault is null);
-        var (halt, now) = await tools.Gate.RecheckAsync(
+        var (halt, now, open) = await tools.Gate.RecheckAsync(
             chunk,
             wave,
             gateway.Declaration,
@@ -222,14 +279,14 @@ internal sealed partial class ChunkRun(
         );
         if (halt is not Halt.None and not Halt.Refused)
         {
-            return (halt, null, now);
+            return (halt, null, now, open);
         }
 
         var known =
             gateway.Declaration.Dedupe == Dedupe.Key
             && gateway.Declaration.Name == earlier.Gateway
             && now.Now - earlier.AttemptedAt < gateway.Declaration.DedupePeriod;
-        return (Halt.None, halt == Halt.None && whole && known ? attempt : null, now);
+        return (Halt.None, halt == Halt.None && whole && known ? attempt : null, now, open);
     }
 
     private async Task<Attempt> AttemptOfAsync(EarlierAttempt earlier)
@@ -253,7 +310,7 @@ internal sealed partial class ChunkRun(
             : since;
     }
 
-    private async Task<(Attempt Attempt, Reply Reply)> SendAsync(Attempt attempt, long? slot)
+    private async Task<(Attempt Attempt, Reply Reply)> SendAsync(Attempt attempt, long slot, TimeSpan open)
     {
         var items = new SendItem[attempt.Touches.Count];
         for (var i = 0; i < items.Length; i++)
@@ -263,7 +320,7 @@ internal sealed partial class ChunkRun(
         }
 
         var request = new SendRequest(attempt.Key, wave.Plan.Purpose, _message.Content, items);
-        return (attempt, await line.SendAsync(gateway, request, slot, () => lease.IsHeld, drained));
+        return (attempt, await line.SendAsync(gateway, request, slot, open, () => lease.IsHeld, drained));
     }
 
     private async Task<TimeSpan?> RefusedAsync(SendResult? refusal)

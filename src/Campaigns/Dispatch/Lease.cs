@@ -1,3 +1,5 @@
+using Campaigns.Database;
+
 namespace Campaigns.Dispatch;
 
 /// <summary>Holds a chunk while it is worked: renews it, and knows by a clock that runs on while the process is stopped
@@ -11,6 +13,7 @@ internal sealed class Lease : IAsyncDisposable
     private readonly CancellationTokenSource _done = new();
     private readonly Task _renewing;
     private long _renewedAt;
+    private volatile bool _lost;
 
     internal Lease(ChunkQueue queue, Chunk chunk, TimeSpan length, TimeProvider time)
     {
@@ -20,10 +23,19 @@ internal sealed class Lease : IAsyncDisposable
     }
 
     /// <summary>False some time before another could take the chunk.</summary>
-    internal bool IsHeld => _time.GetElapsedTime(Volatile.Read(ref _renewedAt)) < _length * 0.75;
+    internal bool IsHeld => !_lost && _time.GetElapsedTime(Volatile.Read(ref _renewedAt)) < _length * 0.75;
 
-    /// <summary>A statement has just renewed it.</summary>
-    internal void Renewed() => Volatile.Write(ref _renewedAt, _time.GetTimestamp());
+    /// <summary>A statement has renewed it.</summary>
+    /// <param name="asked">The timestamp before it was sent: who is stopped between its commit and now has not been given
+    /// that time.</param>
+    internal void Renewed(long asked)
+    {
+        var before = Volatile.Read(ref _renewedAt);
+        while (asked > before && Interlocked.CompareExchange(ref _renewedAt, asked, before) is var now && now != before)
+        {
+            before = now;
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -44,13 +56,13 @@ internal sealed class Lease : IAsyncDisposable
                 {
                     if (!await _queue.RenewAsync(_chunk, _done.Token))
                     {
-                        Volatile.Write(ref _renewedAt, asked - (long)(_length.TotalSeconds * _time.TimestampFrequency));
+                        _lost = true;
                         return;
                     }
 
-                    Volatile.Write(ref _renewedAt, asked);
+                    Renewed(asked);
                 }
-                catch (Npgsql.NpgsqlException)
+                catch (Exception failure) when (Transient.Is(failure))
                 {
                     // The next tick tries again; until one succeeds the lease runs down.
                 }

@@ -177,7 +177,7 @@ public sealed class TestSends
                     )),
                 ]
             );
-            reply = await line.SendAsync(gateway, request, slot: null, static () => true, deadline.Token);
+            reply = await line.SendAsync(gateway, request, deadline.Token);
         }
 
         await using var after = await _dataSource.OpenConnectionAsync(CancellationToken.None);

@@ -45,13 +45,20 @@ internal sealed partial class WaveDispatcher(
 
         if (!stopping.IsCancellationRequested)
         {
-            await ComeBackAsync(job, runKey, wave, lines.Of(context.Channel, context.Plan.Purpose).Name, stopping);
+            await ComeBackAsync(job, runKey, wave, lines.Of(context.Channel, context.Plan.Purpose), stopping);
         }
     }
 
-    private async Task ComeBackAsync(Job job, int runKey, int wave, string gateway, CancellationToken cancellationToken)
+    private async Task ComeBackAsync(
+        Job job,
+        int runKey,
+        int wave,
+        ChannelLine line,
+        CancellationToken cancellationToken
+    )
     {
-        if (await queue.NextDueAsync(runKey, wave, gateway, cancellationToken) is { } due)
+        var broken = line.BrokenFor ?? TimeSpan.Zero;
+        if (await queue.NextDueAsync(runKey, wave, line.Name, broken, cancellationToken) is { } due)
         {
             await schedule.LaneAtAsync(job, due, cancellationToken);
         }

@@ -60,14 +60,14 @@ internal sealed class Wire(ChunkTools tools, Chunk chunk, WaveContext wave, Gate
     /// <summary>Records what has come back, in one transaction.</summary>
     internal async Task<Pass> RecordAsync()
     {
-        var ready = _replies;
+        var (ready, asked) = (_replies, tools.Time.GetTimestamp());
         Recorded();
         if (!await RecordAsync(ready, _attemptedAt + tools.Time.GetElapsedTime(_since)))
         {
             return new Pass(Halt.Lost);
         }
 
-        lease.Renewed();
+        lease.Renewed(asked);
         return ready.Aggregate(new Pass(Halt.None), (sofar, one) => Add(sofar, one.Attempt, one.Reply));
     }
 
