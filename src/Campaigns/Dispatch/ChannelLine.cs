@@ -11,6 +11,7 @@ namespace Campaigns.Dispatch;
 internal sealed partial class ChannelLine
 {
     private static readonly TimeSpan BreakFor = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Early = TimeSpan.FromMilliseconds(50);
 
     /// <summary>Longest time between an attempt's commit and its request: what was read for it must still be so.</summary>
     private static readonly TimeSpan AtMost = TimeSpan.FromSeconds(2);
@@ -107,8 +108,16 @@ internal sealed partial class ChannelLine
     /// taken all until then, and what is read for an attempt must still be so when it goes out.</summary>
     internal async Task<RoundSlots> SlotsAsync(int requests, CancellationToken cancellationToken)
     {
-        var lead = Lead;
-        return new RoundSlots(_pace, await _pace.TakeAsync(RatePerSecond, requests, lead, cancellationToken), lead);
+        // As soon as it can be, where there is no queue for slots; and early enough for a slow commit where there is one.
+        var committing = TimeSpan.FromTicks(Volatile.Read(ref _committing));
+        var soonest = committing - ChannelPace.Tolerance / 2;
+        var slots = await _pace.TakeAsync(
+            RatePerSecond,
+            requests,
+            soonest > TimeSpan.Zero ? soonest : TimeSpan.Zero,
+            cancellationToken
+        );
+        return new RoundSlots(_pace, slots, Early + 2 * committing);
     }
 
     /// <summary>Waits until a slot for a single request is near.</summary>
@@ -197,11 +206,6 @@ internal sealed partial class ChannelLine
             return new Reply.NotSent(TimeSpan.Zero); // before the call: what it cuts short is an answer of its own
         }
     }
-
-    /// <summary>How long before its slot an attempt is begun: as long as commits take, less what a call may be late.
-    /// </summary>
-    private TimeSpan Lead =>
-        TimeSpan.FromTicks(Math.Max(0, Volatile.Read(ref _committing) - ChannelPace.Tolerance.Ticks / 2));
 
     private async Task<SendResult> CallAsync(IGateway gateway, SendRequest request, CancellationToken cancellationToken)
     {

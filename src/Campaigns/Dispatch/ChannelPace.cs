@@ -9,9 +9,12 @@ internal sealed class ChannelPace(NpgsqlDataSource dataSource, string gateway, T
 {
     /// <summary>Slots lie so much further apart that calls which are late by <see cref="Tolerance"/> still keep the rate in
     /// every second.</summary>
-    private const double Headroom = 1.01;
+    private const double Headroom = 1.012;
 
-    internal static readonly TimeSpan Tolerance = TimeSpan.FromMilliseconds(8);
+    internal static readonly TimeSpan Tolerance = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>Timers are no finer.</summary>
+    private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(1);
 
     private readonly List<long> _spare = [];
 
@@ -46,7 +49,7 @@ internal sealed class ChannelPace(NpgsqlDataSource dataSource, string gateway, T
 
     /// <summary>Waits until the slot is no further away than said.</summary>
     internal Task UntilAsync(long slot, TimeSpan lead, CancellationToken cancellationToken) =>
-        Until(slot) - lead is var wait && wait > TimeSpan.Zero
+        Until(slot) - lead is var wait && wait > Moment
             ? Task.Delay(wait, time, cancellationToken)
             : Task.CompletedTask;
 
@@ -58,10 +61,16 @@ internal sealed class ChannelPace(NpgsqlDataSource dataSource, string gateway, T
     {
         lock (_spare)
         {
-            _spare.RemoveAll(slot => Until(slot) < lead);
-            var taken = _spare.Take(count).ToArray();
-            _spare.RemoveRange(0, taken.Length);
-            return taken;
+            _spare.RemoveAll(slot => Until(slot) < TimeSpan.Zero);
+            var first = _spare.FindIndex(slot => Until(slot) >= lead);
+            if (first < 0)
+            {
+                return [];
+            }
+
+            var taken = _spare.GetRange(first, Math.Min(count, _spare.Count - first));
+            _spare.RemoveRange(first, taken.Count);
+            return [.. taken];
         }
     }
 
