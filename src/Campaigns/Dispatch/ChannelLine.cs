@@ -13,6 +13,9 @@ internal sealed partial class ChannelLine
     private static readonly TimeSpan BreakFor = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Early = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>One that takes longer says nothing of the next.</summary>
+    private static readonly TimeSpan SlowCommit = TimeSpan.FromMilliseconds(200);
+
     /// <summary>Longest time between an attempt's commit and its request: what was read for it must still be so.</summary>
     private static readonly TimeSpan AtMost = TimeSpan.FromSeconds(2);
     private readonly Gateways _gateways;
@@ -130,7 +133,10 @@ internal sealed partial class ChannelLine
 
     /// <summary>How long a commit took, for those to come.</summary>
     internal void Committed(TimeSpan took) =>
-        Volatile.Write(ref _committing, (Volatile.Read(ref _committing) * 7 + took.Ticks) / 8);
+        Volatile.Write(
+            ref _committing,
+            (Volatile.Read(ref _committing) * 7 + Math.Min(took.Ticks, SlowCommit.Ticks)) / 8
+        );
 
     /// <summary>Sends something for which no attempt has to be committed, as soon as the rate allows.</summary>
     internal async Task<Reply> SendAsync(IGateway gateway, SendRequest request, CancellationToken cancellationToken)
