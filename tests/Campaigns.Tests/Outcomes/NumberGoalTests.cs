@@ -78,6 +78,21 @@ public sealed class NumberGoalTests
     }
 
     [Fact]
+    public async Task Of_a_wave_that_a_pause_kept_from_opening_the_window_ends_where_the_resumption_says()
+    {
+        await using var given = await CreateAsync(2, 2);
+        await HoldAsync(given, [("t1", 5), ("h1", 5)]);
+        await TakeBaselineAsync(given);
+        await given.ExecuteAsync(
+            "UPDATE campaign SET state = 'paused', paused_at = (SELECT opens_at FROM wave) - interval '1 hour'"
+        );
+        Assert.Equal(0, await FollowUpAsync(given));
+
+        await given.ExecuteAsync("UPDATE campaign SET paused_at = (SELECT opens_at FROM wave)");
+        Assert.Equal(1, await FollowUpAsync(given));
+    }
+
+    [Fact]
     public async Task A_crash_in_the_middle_leaves_the_wave_to_be_looked_up_again()
     {
         await using var given = await CreateAsync(2, 2);
