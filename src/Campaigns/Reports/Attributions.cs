@@ -3,9 +3,11 @@ using Npgsql;
 
 namespace Campaigns.Reports;
 
-/// <summary>Gives conversions to runs by a rule.</summary>
+/// <summary>Gives conversions to runs by a rule, each to one that counts it.</summary>
 internal static class Attributions
 {
+    private const string OfMine = $"{Recount.PastConversions} AND c.customer_key IN (SELECT customer_key FROM mine)";
+
     /// <summary>Of the counted conversions of a run's treated arm, those that are the run's own. The cost grows with the
     /// conversions.</summary>
     /// <param name="asOf">What was known then; null for now.</param>
@@ -28,9 +30,9 @@ internal static class Attributions
                 ), claim AS MATERIALIZED (
                     SELECT c.run_key, m.customer_key, m.event_source, m.event_id, m.occurred_at
                     FROM mine m
-                    JOIN conversion c USING (customer_key, event_source, event_id)
-                    WHERE c.arm = 0 AND c.recorded_at <= @until
-                        AND (c.reversed_at IS NULL OR c.reversed_at > @until)
+                    JOIN {(asOf is null ? "conversion" : $"({OfMine})")} c
+                        USING (customer_key, event_source, event_id)
+                    WHERE c.arm = 0 AND c.counted
                 ), tried AS (
                     SELECT r.run_key, t.customer_key, t.attempted_at
                     FROM (SELECT run_key, array_agg(DISTINCT customer_key) AS customers FROM claim GROUP BY 1) r

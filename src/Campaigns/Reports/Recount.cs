@@ -17,7 +17,7 @@ internal static class Recount
         $"WITH {Past}, {Bank}, moved AS (SELECT * FROM touch_state(@runKey, NULL, @asOf)), {Person} {All}";
 
     /// <summary>CTEs in the places of the tables: of the run <c>@runKey</c>, what had been recorded at <c>@asOf</c>.</summary>
-    public const string Past = """
+    public const string Past = $"""
         attempt AS (SELECT * FROM attempt WHERE run_key = @runKey AND attempted_at <= @asOf),
         outcome AS (SELECT * FROM outcome WHERE run_key = @runKey AND recorded_at <= @asOf),
         receipt AS (SELECT * FROM receipt WHERE run_key = @runKey AND received_at <= @asOf),
@@ -27,15 +27,19 @@ internal static class Recount
             JOIN event e USING (customer_key, event_source, event_id)
             WHERE g.run_key = @runKey AND e.recorded_at <= @asOf
         ),
-        conversion AS (
-            SELECT c.run_key, c.wave, c.customer_key, c.arm, c.variant, c.event_source, c.event_id, c.occurred_at, c.amount,
-                c.other_currency, coalesce((r.plan #>> '{goal,everyTime}')::boolean, false) OR row_number() OVER (
-                    PARTITION BY c.customer_key ORDER BY c.occurred_at, c.event_source, c.event_id
-                ) = 1 AS counted
-            FROM conversion c
-            JOIN run r USING (run_key)
-            WHERE c.run_key = @runKey AND c.recorded_at <= @asOf AND (c.reversed_at IS NULL OR c.reversed_at > @asOf)
-        )
+        conversion AS ({PastConversions} AND c.run_key = @runKey)
+        """;
+
+    /// <summary>SQL of conversions as they had been recorded at <c>@asOf</c>, and which of them counted then; a condition on
+    /// whole runs or customers follows.</summary>
+    public const string PastConversions = """
+        SELECT c.run_key, c.wave, c.customer_key, c.arm, c.variant, c.event_source, c.event_id, c.occurred_at, c.amount,
+            c.other_currency, coalesce((r.plan #>> '{goal,everyTime}')::boolean, false) OR row_number() OVER (
+                PARTITION BY c.run_key, c.customer_key ORDER BY c.occurred_at, c.event_source, c.event_id
+            ) = 1 AS counted
+        FROM conversion c
+        JOIN run r USING (run_key)
+        WHERE c.recorded_at <= @asOf AND (c.reversed_at IS NULL OR c.reversed_at > @asOf)
         """;
 
     private const string Bank = "bank AS (SELECT name FROM time_zone WHERE zone = 1)";

@@ -44,6 +44,39 @@ public sealed class OverlapTests
             ).Value;
     }
 
+    [Fact]
+    public async Task A_conversion_is_never_given_to_a_run_that_does_not_count_it()
+    {
+        await using var given = await GivenArms.CreateAsync(Treated, HeldOut);
+        await OverlapAsync(given);
+        // The first campaign's window begins a day later, so that it counts the second event and the other the first.
+        await given.ExecuteAsync(
+            "UPDATE wave SET counts_from = opens_at + interval '1 day' WHERE run_key <> -77; ANALYZE"
+        );
+        await given.RecordAsync(given.Buys("t20", TimeSpan.FromHours(6)));
+        var between = DateTimeOffset.UtcNow;
+        await given.RecordAsync(given.Buys("t20", TimeSpan.FromDays(2)));
+
+        foreach (var asOf in new DateTimeOffset?[] { null, DateTimeOffset.UtcNow })
+        {
+            Assert.Equal((1, 1), (await OfAsync("savings", asOf), await OfAsync("other", asOf)));
+        }
+
+        Assert.Equal((0, 1), (await OfAsync("savings", between), await OfAsync("other", between)));
+
+        async Task<long?> OfAsync(string campaign, DateTimeOffset? asOf) =>
+            (
+                await new CampaignReports(given.DataSource).OfAsync(
+                    campaign,
+                    new ReportQuestion { Attribution = AttributionModel.Last, AsOf = asOf },
+                    default
+                )
+            )
+                .Value
+                .Attribution!
+                .AttributedConversions;
+    }
+
     private static bool Buyer(int customer) => customer % 10 == 0;
 
     /// <summary>A second campaign that holds out one in five of each of the first one's arms, and tries an hour later.
