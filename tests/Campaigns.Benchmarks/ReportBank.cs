@@ -52,7 +52,7 @@ internal static class ReportBank
             SELECT @run, w, 1 + w % 2, date_trunc('day', now()) + (w / 2 - 20) * interval '1 day' + interval '2 hours',
                 date_trunc('day', now()) + (w / 2 - 20) * interval '1 day' + interval '10 hours'
             FROM generate_series(1, @Waves) w;
-            INSERT INTO counted_run VALUES (@run, now())
+            INSERT INTO counted_run (run_key) VALUES (@run)
             """,
             new
             {

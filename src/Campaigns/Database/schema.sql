@@ -237,7 +237,8 @@ TABLE conversion
 
 TABLE counted_run
     run_key integer NOT NULL
-    counted_at timestamp with time zone NOT NULL
+    shifted_at timestamp with time zone
+    next_key bigint
     CONSTRAINT counted_run_pkey PRIMARY KEY (run_key)
 
 TABLE customer

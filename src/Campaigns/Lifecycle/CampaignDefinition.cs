@@ -73,12 +73,9 @@ public sealed record Goal
     /// <summary>The bank's own, and that of an amount that names none.</summary>
     public const string BankCurrency = "CNY";
 
-    /// <summary>SQL: whether an event <c>e</c> is the goal's, given its <c>@AtLeast</c>, <c>@Currency</c> and
-    /// <c>@Where</c>.</summary>
-    internal const string Matches = $"""
-        (@AtLeast::numeric IS NULL OR e.amount >= @AtLeast AND coalesce(e.currency, '{BankCurrency}') = @Currency)
-        AND (@Where::jsonb IS NULL OR e.attributes @> @Where::jsonb)
-        """;
+    /// <summary>SQL: whether an event <c>e</c> of the goal's name is the goal's, given its <c>@AtLeast</c>,
+    /// <c>@Currency</c> and <c>@Where</c>.</summary>
+    internal static readonly string Matches = Matching("@AtLeast", "@Currency", "@Where");
 
     /// <summary>Name of the event that is a conversion; null where the goal is a field.</summary>
     public string? Event { get; init; }
@@ -110,6 +107,16 @@ public sealed record Goal
 
     /// <summary>Whether the goal sells something; then the purpose is marketing.</summary>
     public bool Sale { get; init; } = true;
+
+    /// <summary><see cref="Matches"/>, the goal being given by other names. What takes an event back is none itself,
+    /// whatever its name.</summary>
+    internal static string Matching(string atLeast, string currency, string where) =>
+        $"""
+            NOT coalesce(e.attributes ? 'reverses', false)
+            AND ({atLeast}::numeric IS NULL
+                OR e.amount >= {atLeast} AND coalesce(e.currency, '{BankCurrency}') = {currency})
+            AND ({where}::jsonb IS NULL OR e.attributes @> {where}::jsonb)
+            """;
 
     internal string ValueCurrency => Currency ?? BankCurrency;
 

@@ -6,14 +6,32 @@ namespace Campaigns.Outcomes;
 /// <summary>Settles which goal events count, and logs what that changes.</summary>
 internal static class ConversionTally
 {
-    /// <summary>For the conversions of these customers, which the caller has locked. Settling again changes nothing.
-    /// </summary>
-    public static Task SettleAsync(
+    /// <summary>Where conversions came or were taken back: of these runs and customers, whom the caller has locked. Settling
+    /// again changes nothing.</summary>
+    public static async Task SettleAsync(
         NpgsqlConnection connection,
-        long[] customers,
+        IReadOnlyCollection<(int RunKey, long CustomerKey)> changed,
         CancellationToken cancellationToken
-    ) =>
-        connection.ExecuteAsync(new CommandDefinition(Settle, new { customers }, cancellationToken: cancellationToken));
+    )
+    {
+        if (changed.Count == 0)
+        {
+            return;
+        }
+
+        var once = changed.Distinct().ToList();
+        await connection.ExecuteAsync(
+            new CommandDefinition(
+                Settle,
+                new
+                {
+                    runs = once.Select(one => one.RunKey).ToArray(),
+                    customers = once.Select(one => one.CustomerKey).ToArray(),
+                },
+                cancellationToken: cancellationToken
+            )
+        );
+    }
 
     // The statement reads conversions as they were: counted is the state before, wanted the state after. A customer's sum
     // of values is squared, so that the report has the variance of the value per customer.
@@ -29,9 +47,12 @@ internal static class ConversionTally
                         ORDER BY c.reversed_at IS NOT NULL, c.occurred_at, c.event_source, c.event_id
                     ) = 1
                 ) AS wanted
-            FROM conversion c
-            JOIN run r USING (run_key)
-            WHERE c.customer_key = ANY (@customers)
+            FROM unnest(@runs, @customers) AS t (run_key, customer_key)
+            CROSS JOIN LATERAL (
+                -- Each by its key: other runs of theirs, however many, are not read.
+                SELECT * FROM conversion WHERE run_key = t.run_key AND customer_key = t.customer_key OFFSET 0
+            ) c
+            JOIN run r ON r.run_key = c.run_key
         ), settled AS (
             UPDATE conversion c
             SET counted = s.wanted

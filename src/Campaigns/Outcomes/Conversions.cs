@@ -20,6 +20,10 @@ public static class Conversions
     /// <summary>SQL: from when on goal events count, of a wave <c>w</c>.</summary>
     internal const string Start = "coalesce(w.counts_from, w.opens_at)";
 
+    /// <summary>SQL: whether an event <c>e</c> lies in the goal's window of a customer of a wave <c>w</c>.</summary>
+    internal static string InWindow(string window) =>
+        $"e.occurred_at >= {Start} AND e.occurred_at < {Start} + {window}";
+
     /// <summary>SQL: whether the amount of an event <c>e</c> is in another currency, and so not a value of the goal's.
     /// </summary>
     internal static string OtherCurrency(string goals) =>
@@ -53,7 +57,7 @@ public static class Conversions
         var goals = await GoalsAsync(connection, stored, cancellationToken);
         var names = goals.Select(goal => goal.Goal.Event).ToHashSet();
         var taking = stored.Where(row => TakesBack(row) is not null).ToList();
-        var counting = stored.Where(row => names.Contains(row.Entry.Name) && TakesBack(row) is null).ToList();
+        var counting = stored.Where(row => names.Contains(row.Entry.Name)).ToList();
         if (taking.Count + counting.Count == 0)
         {
             return;
@@ -61,9 +65,9 @@ public static class Conversions
 
         var customers = taking.Concat(counting).Select(row => row.CustomerKey).Distinct().Order().ToArray();
         await LockAsync(connection, customers, cancellationToken);
-        await TakeBackAsync(connection, taking, now, cancellationToken);
-        await InsertAsync(connection, counting, goals, now, cancellationToken);
-        await ConversionTally.SettleAsync(connection, customers, cancellationToken);
+        var takenBack = await TakeBackAsync(connection, taking, now, cancellationToken);
+        var added = await InsertAsync(connection, counting, goals, now, cancellationToken);
+        await ConversionTally.SettleAsync(connection, [.. takenBack, .. added], cancellationToken);
     }
 
     /// <summary>Conversions of these customers are counted by one transaction at a time.</summary>
@@ -95,16 +99,18 @@ public static class Conversions
         CancellationToken cancellationToken
     )
     {
-        var rows = await connection.QueryAsync<(int RunKey, string Goal)>(
+        var rows = await connection.QueryAsync<(int RunKey, string Goal, DateTime First, DateTime Last)>(
             new CommandDefinition(
                 $$"""
-                SELECT run_key, (plan -> 'goal')::text
+                SELECT r.run_key, (r.plan -> 'goal')::text, w.first, w.last
                 FROM run r
-                WHERE planned_at IS NOT NULL AND plan #>> '{goal,event}' = ANY (@names) AND as_of <= @latest
-                    AND EXISTS (
-                        SELECT FROM wave w
-                        WHERE w.run_key = r.run_key AND {{Start}} + (r.plan #>> '{goal,window}')::interval > @earliest
-                    )
+                CROSS JOIN LATERAL (
+                    SELECT min({{Start}}) AS first, max({{Start}}) + (r.plan #>> '{goal,window}')::interval AS last
+                    FROM wave w
+                    WHERE w.run_key = r.run_key
+                ) w
+                WHERE r.planned_at IS NOT NULL AND r.plan #>> '{goal,event}' = ANY (@names) AND r.as_of <= @latest
+                    AND w.last > @earliest
                 """,
                 new
                 {
@@ -115,24 +121,28 @@ public static class Conversions
                 cancellationToken: cancellationToken
             )
         );
+        // One old event among many must not have every run since then looked at for each of them.
         return
         [
             .. rows.Select(row => new RunGoal(
-                row.RunKey,
-                JsonSerializer.Deserialize<Goal>(row.Goal, ProductJson.Options)!
-            )),
+                    row.RunKey,
+                    JsonSerializer.Deserialize<Goal>(row.Goal, ProductJson.Options)!,
+                    row.First,
+                    row.Last
+                ))
+                .Where(goal => stored.Any(row => goal.MayCount(row.Entry))),
         ];
     }
 
-    private static Task TakeBackAsync(
+    private static async Task<IEnumerable<(int RunKey, long CustomerKey)>> TakeBackAsync(
         NpgsqlConnection connection,
         List<StoredEvent> taking,
         DateTimeOffset now,
         CancellationToken cancellationToken
     ) =>
         taking.Count == 0
-            ? Task.CompletedTask
-            : connection.ExecuteAsync(
+            ? []
+            : await connection.QueryAsync<(int, long)>(
                 new CommandDefinition(
                     """
                     WITH taken AS (
@@ -147,6 +157,7 @@ public static class Conversions
                     FROM taken t
                     WHERE c.customer_key = t.customer_key AND c.event_source = t.event_source
                         AND c.event_id = t.event_id AND c.reversed_at IS NULL
+                    RETURNING c.run_key, c.customer_key
                     """,
                     new
                     {
@@ -159,7 +170,7 @@ public static class Conversions
                 )
             );
 
-    private static Task InsertAsync(
+    private static async Task<IEnumerable<(int RunKey, long CustomerKey)>> InsertAsync(
         NpgsqlConnection connection,
         List<StoredEvent> counting,
         List<RunGoal> goals,
@@ -167,8 +178,8 @@ public static class Conversions
         CancellationToken cancellationToken
     ) =>
         counting.Count == 0
-            ? Task.CompletedTask
-            : connection.ExecuteAsync(
+            ? []
+            : await connection.QueryAsync<(int, long)>(
                 new CommandDefinition(
                     $"""
                     INSERT INTO conversion (
@@ -178,13 +189,12 @@ public static class Conversions
                     SELECT d.run_key, d.wave, coalesce(d.variant, 0), d.customer_key,
                         CASE d.reason WHEN 0 THEN 0 ELSE 1 END, e.event_source, e.event_id, e.occurred_at, @now,
                         e.amount, e.currency, {OtherCurrency("g.currency")}, v.recorded_at
-                    FROM unnest(@keys, @names, @sources, @ids, @at, @amounts, @currencies, @attributes)
+                    FROM unnest(@keys, @names, @sources, @ids, @at, @amounts, @currencies, @attributes::jsonb[])
                         AS e (customer_key, name, event_source, event_id, occurred_at, amount, currency, attributes)
-                    JOIN unnest(@runs, @events, @windows, @goalCurrencies, @leasts, @wheres)
-                        AS g (run_key, name, period, currency, least, needed)
-                        ON g.name = e.name
-                        AND (g.least IS NULL OR e.amount >= g.least AND NOT {OtherCurrency("g.currency")})
-                        AND (g.needed IS NULL OR e.attributes::jsonb @> g.needed::jsonb)
+                    JOIN unnest(@runs, @events, @firsts, @lasts, @windows, @goalCurrencies, @leasts, @wheres)
+                        AS g (run_key, name, first, last, period, currency, least, needed)
+                        ON g.name = e.name AND e.occurred_at >= g.first AND e.occurred_at < g.last
+                        AND {Goal.Matching("g.least", "g.currency", "g.needed")}
                     CROSS JOIN LATERAL (
                         -- Each by its key: a run that was planned just now has no statistics to choose a join by.
                         SELECT run_key, customer_key, reason, wave, variant FROM decision
@@ -194,8 +204,9 @@ public static class Conversions
                     JOIN wave w ON w.run_key = d.run_key AND w.wave = d.wave
                     LEFT JOIN reversal v
                         ON v.customer_key = e.customer_key AND v.event_source = e.event_source AND v.event_id = e.event_id
-                    WHERE e.occurred_at >= {Start} AND e.occurred_at < {Start} + g.period
+                    WHERE {InWindow("g.period")}
                     ON CONFLICT DO NOTHING
+                    RETURNING run_key, customer_key
                     """,
                     new
                     {
@@ -210,6 +221,8 @@ public static class Conversions
                         attributes = counting.Select(row => JsonOf(row.Entry.Attributes)).ToArray(),
                         runs = goals.Select(goal => goal.RunKey).ToArray(),
                         events = goals.Select(goal => goal.Goal.Event).ToArray(),
+                        firsts = goals.Select(goal => goal.First).ToArray(),
+                        lasts = goals.Select(goal => goal.Last).ToArray(),
                         windows = goals.Select(goal => goal.Goal.Window).ToArray(),
                         goalCurrencies = goals.Select(goal => goal.Goal.ValueCurrency).ToArray(),
                         leasts = goals.Select(goal => goal.Goal.AtLeast).ToArray(),
@@ -222,5 +235,11 @@ public static class Conversions
     private static string? JsonOf(IReadOnlyDictionary<string, JsonElement>? attributes) =>
         attributes is null ? null : JsonSerializer.Serialize(attributes);
 
-    private sealed record RunGoal(int RunKey, Goal Goal);
+    /// <param name="First">The first start of its waves, and so included.</param>
+    /// <param name="Last">The last end of their windows; excluded.</param>
+    private sealed record RunGoal(int RunKey, Goal Goal, DateTime First, DateTime Last)
+    {
+        public bool MayCount(EventEntry entry) =>
+            entry.Name == Goal.Event && entry.OccurredAt >= First && entry.OccurredAt < Last;
+    }
 }

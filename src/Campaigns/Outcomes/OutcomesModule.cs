@@ -16,9 +16,13 @@ public static class OutcomesModule
             .AddSingleton<Inboxes>()
             .AddSingleton<FewEvents>();
 
-    /// <summary>Folds counters every second and looks for follow-ups every ten; on workers only.</summary>
+    /// <summary>Folds counters and looks for early events every second, and for follow-ups every ten; on workers only.
+    /// </summary>
     public static IServiceCollection AddOutcomesWorker(this IServiceCollection services) =>
-        services.AddHostedService<FoldService>().AddHostedService<FollowUpService>();
+        services
+            .AddHostedService<FoldService>()
+            .AddHostedService<EarlyEventService>()
+            .AddHostedService<FollowUpService>();
 
     /// <summary>Declares the work of <see cref="JobKind.RefreshReports"/>.</summary>
     public static JobHandlers HandleOutcomes(this JobHandlers handlers, IServiceProvider services) =>

@@ -23,8 +23,8 @@ public sealed record MovedWave(int Wave, DateTimeOffset From, DateTimeOffset Ope
 /// of days and the customers' slots do not. Of a moved window the first stretch that all these leave is kept; where they
 /// leave nothing, it takes the next hours that are legal, for as long as it was or as these last. What then does not fit
 /// rolls to the next window, as ever.
-/// <para>Goal events count from a window's new opening. A window that was open at the pause counts from where it opened:
-/// some of its touches have gone.</para>
+/// <para>Goal events count from a window's new opening. A window that was open at the pause counts from where it opened,
+/// however often it moves: some of its touches have gone.</para>
 /// </remarks>
 public static class Timetables
 {
@@ -172,7 +172,7 @@ public static class Timetables
             """
             UPDATE wave w
             SET opens_at = m.opens, closes_at = m.closes,
-                counts_from = CASE WHEN w.opens_at <= @pausedAt THEN coalesce(w.counts_from, w.opens_at) END
+                counts_from = coalesce(w.counts_from, CASE WHEN w.opens_at <= @pausedAt THEN w.opens_at END)
             FROM unnest(@waves, @opens, @closes) AS m (wave, opens, closes)
             WHERE w.run_key = @runKey AND w.wave = m.wave
             """,

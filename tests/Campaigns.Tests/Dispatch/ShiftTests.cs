@@ -6,6 +6,7 @@ using Campaigns.Dispatch;
 using Campaigns.Outcomes;
 using Campaigns.Planning;
 using Dapper;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Campaigns.Tests.Dispatch;
 
@@ -37,6 +38,22 @@ public sealed class ShiftTests
         Near("2030-03-09T11:59", waves[1].Starts);
         await node.LaneAsync(run);
         Assert.Equal("accepted 20", await given.StatesAsync(run));
+    }
+
+    [Fact]
+    public async Task A_window_that_was_open_counts_from_where_it_opened_however_often_it_moves()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 20);
+        await given.AtAsync(Friday);
+        var run = await given.RunAsync(new RunSpec());
+        await using var node = new Node(given.DataSource, [new ScriptedGateway(Channel.Sms)]);
+        await given.PassAsync(TimeSpan.FromMinutes(29)); // 10:29
+
+        await ShiftAsync(given, node, TimeSpan.FromHours(2)); // 12:29
+        await given.ExecuteAsync("UPDATE wave SET opens_at = opens_at + interval '5 minutes'"); // has not opened again
+        await ShiftAsync(given, node, TimeSpan.FromHours(1));
+
+        Near("2030-03-08T09:59", Assert.Single(await WavesAsync(given, run)).Starts);
     }
 
     [Fact]
@@ -106,7 +123,7 @@ public sealed class ShiftTests
         Assert.Equal("1/1", await ConvertedAsync(given));
 
         await node.Control.ResumeAsync("campaign-1", Overdue.Shift, Operator, default); // opens at 13:00
-        await FoldAsync(given);
+        await CountEarlyAsync(given);
         Assert.Equal("0/0", await ConvertedAsync(given));
         Assert.Equal(0, await given.AskAsync<long>("SELECT coalesce(sum(n), 0)::bigint FROM report_delta"));
 
@@ -202,7 +219,8 @@ public sealed class ShiftTests
         Assert.Equal(customers.Length, recorded.Value.Stored.Count);
     }
 
-    private static Task FoldAsync(GivenRun given) => new EarlyEvents(given.DataSource).CountAsync(default);
+    private static Task CountEarlyAsync(GivenRun given) =>
+        new EarlyEvents(given.DataSource, NullLogger<EarlyEvents>.Instance).CountAsync(default);
 
     private static Task<string> ConvertedAsync(GivenRun given) =>
         given.AskAsync<string>(

@@ -12,6 +12,7 @@ using Campaigns.Reports;
 using Campaigns.Segments;
 using Campaigns.Tests.Support;
 using Dapper;
+using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
 namespace Campaigns.Tests.Outcomes;
@@ -108,7 +109,13 @@ internal sealed class GivenArms : IAsyncDisposable
         return $"{lift.Treated.Converted}/{lift.Control.Converted}";
     }
 
-    public Task FoldAsync() => new Fold(DataSource, new EarlyEvents(DataSource)).RunAsync(default);
+    /// <param name="mostTogether">Customers in a transaction.</param>
+    public Task CountEarlyAsync(int mostTogether = 1_000) =>
+        new EarlyEvents(DataSource, NullLogger<EarlyEvents>.Instance) { MostTogether = mostTogether }.CountAsync(
+            default
+        );
+
+    public Task FoldAsync() => new Fold(DataSource).RunAsync(default);
 
     public async Task ExecuteAsync(string sql)
     {

@@ -8,6 +8,7 @@ using Campaigns.Outcomes;
 using Campaigns.Receipts;
 using Campaigns.Tests.Dispatch;
 using Dapper;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Campaigns.Tests.Reports;
 
@@ -88,8 +89,16 @@ internal sealed class RandomHistory : IAsyncDisposable
             2 => ReceiveAsync(),
             3 => EngageAsync(),
             4 or 5 => BuyAsync(),
-            _ => new Fold(_given.DataSource, new EarlyEvents(_given.DataSource)).RunAsync(default),
+            _ => FoldAsync(),
         };
+
+    private async Task FoldAsync()
+    {
+        await new EarlyEvents(_given.DataSource, NullLogger<EarlyEvents>.Instance) { MostTogether = 7 }.CountAsync(
+            default
+        );
+        await new Fold(_given.DataSource).RunAsync(default);
+    }
 
     /// <summary>A lane works the wave.</summary>
     public async Task SendAsync(int wave)

@@ -114,7 +114,8 @@ CREATE TABLE reversal (
 -- Runs whose goal events from before they were planned, or were last shifted, are counted.
 CREATE TABLE counted_run (
     run_key integer PRIMARY KEY,
-    counted_at timestamptz NOT NULL
+    shifted_at timestamptz,               -- the run's, when it was begun: where they differ, it is begun again
+    next_key bigint                       -- the first customer who is not counted yet; null: everybody is
 );
 
 -- The number that a run's goal names at the end of the customer's window; waves whose customers were looked up; and what
