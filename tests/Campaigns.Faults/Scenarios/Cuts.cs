@@ -43,8 +43,15 @@ internal static class Cuts
         var scene = play.Scene;
         await using var gate = await Gate.BuildAsync(scene.Sql, "INSERT ON attempt");
         await scene.BehaveAsync(latencyMs: 150);
-        // So slow that it waits for its turn about as long as it is on the wire.
-        await scene.StartAsync(settings: new Dictionary<string, string> { ["Channels:sms:RatePerSecond"] = "3" });
+        // So slow that it waits for its turn about as long as it is on the wire; and one call at a time, so that a zombie
+        // whose turn has passed finds another before what it has read is too old.
+        await scene.StartAsync(
+            settings: new Dictionary<string, string>
+            {
+                ["Channels:sms:RatePerSecond"] = "3",
+                ["Channels:sms:Concurrency"] = "1",
+            }
+        );
         await scene.LaunchAsync(new CampaignSpec("zombie") { Audience = play.Size(1_000, 2_000) });
         var taken = new List<TimeSpan>();
         for (var stop = 0; stop < play.Times(3, 6); stop++)
