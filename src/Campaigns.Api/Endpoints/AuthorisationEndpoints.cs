@@ -49,7 +49,8 @@ internal static class AuthorisationEndpoints
                                 actor,
                                 [.. body.Authorisations.Select(item => item.Entry)],
                                 cancellationToken
-                            )
+                            ),
+                            "authorisations"
                         )
                         .ToHttp()
             )

@@ -16,9 +16,10 @@ public sealed record BatchAnswer
     public required IReadOnlyList<BatchItemAnswer> Items { get; init; }
 
     /// <summary>The answer; a batch of one that was refused is refused as a whole.</summary>
-    internal static Result<BatchAnswer> Of(Result<IReadOnlyList<BatchItem>> result) =>
+    /// <param name="member">The body's member that holds the items; null where the body is the item.</param>
+    internal static Result<BatchAnswer> Of(Result<IReadOnlyList<BatchItem>> result, string? member) =>
         !result.TryGet(out var items, out var error) ? error
-        : items is [{ Error: { } only }] ? only
+        : items is [{ Error: { } only }] ? Whole(only, member)
         : new BatchAnswer
         {
             Created = items.Count(item => item.Status == ItemStatus.Created),
@@ -27,6 +28,14 @@ public sealed record BatchAnswer
             Refused = items.Count(item => item.Status == ItemStatus.Refused),
             Items = [.. items.Select(BatchItemAnswer.Of)],
         };
+
+    private static Error Whole(Error only, string? member) =>
+        member is null
+            ? only
+            : only with
+            {
+                Fields = [.. only.Fields.Select(field => field with { Path = $"{member}[0].{field.Path}" })],
+            };
 }
 
 /// <summary>What became of one item.</summary>

@@ -33,21 +33,20 @@ public sealed record ConversionItem
     public string? Reverses { get; init; }
 
     internal EventEntry Entry =>
-        new(
-            Source,
-            Id,
-            CustomerId,
-            Name,
-            OccurredAt,
-            Amount,
-            Currency,
-            Reverses is null
-                ? null
-                : new Dictionary<string, JsonElement>
+        Reverses switch
+        {
+            null => Plain,
+            _ when !EventIntake.IsId(Reverses) => Plain with { Faults = [new("reverses", EventIntake.IdForm)] },
+            _ => Plain with
+            {
+                Attributes = new Dictionary<string, JsonElement>
                 {
-                    [Conversions.Reverses] = JsonSerializer.SerializeToElement(Reverses),
-                }
-        );
+                    [EventNames.Reverses] = JsonSerializer.SerializeToElement(Reverses),
+                },
+            },
+        };
+
+    private EventEntry Plain => new(Source, Id, CustomerId, Name, OccurredAt, Amount, Currency);
 }
 
 /// <summary>Up to 1,000 conversions.</summary>
@@ -67,7 +66,10 @@ internal static class ConversionEndpoints
                     EventIntake module,
                     FewEvents few,
                     CancellationToken cancellationToken
-                ) => BatchAnswer.Of(await RecordAsync(body, actor, module, few, cancellationToken)).ToHttp()
+                ) =>
+                    BatchAnswer
+                        .Of(await RecordAsync(body, actor, module, few, cancellationToken), "conversions")
+                        .ToHttp()
             )
             .RequireRole(Role.Backend, Role.Partner)
             .Bounded(Intake.Events)
@@ -76,7 +78,8 @@ internal static class ConversionEndpoints
             .WithSummary("Record up to 1,000 conversions and reversals")
             .WithDescription(
                 "Events that goals name, for treated and held-out customers alike; each counts for every campaign whose "
-                    + "goal it is. Late ones, repeated ones and reversals that come first are all right."
+                    + "goal it is. Late ones, repeated ones and reversals that come first are all right. A partner uses names "
+                    + "that are known: those of approved campaigns' goals, and those the bank has sent before."
             );
 
     private static async Task<Result<IReadOnlyList<BatchItem>>> RecordAsync(

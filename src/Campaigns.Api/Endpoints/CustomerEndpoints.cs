@@ -116,7 +116,8 @@ internal static class CustomerEndpoints
                                 actor,
                                 [.. body.Customers.Select(item => new CustomerEntry(item.Id, item.Profile))],
                                 cancellationToken
-                            )
+                            ),
+                            "customers"
                         )
                         .ToHttp()
             )
@@ -160,7 +161,10 @@ internal static class CustomerEndpoints
                     Actor actor,
                     Consents module,
                     CancellationToken cancellationToken
-                ) => BatchAnswer.Of(await module.RecordAsync(actor, [body.Of(id)], cancellationToken)).ToHttp()
+                ) =>
+                    BatchAnswer
+                        .Of(await module.RecordAsync(actor, [body.Of(id)], cancellationToken), member: null)
+                        .ToHttp()
             )
             .WithName("recordConsent")
             .WithSummary("Record a grant or a refusal")
@@ -179,7 +183,8 @@ internal static class CustomerEndpoints
                                 actor,
                                 [.. body.Consents.Select(item => item.Of(item.CustomerId))],
                                 cancellationToken
-                            )
+                            ),
+                            "consents"
                         )
                         .ToHttp()
             )

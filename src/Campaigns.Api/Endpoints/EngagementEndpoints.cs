@@ -38,7 +38,7 @@ internal static class EngagementEndpoints
                 {
                     var entries = body.Engagements.Select(item => item.Entry).ToArray();
                     var result = await module.RecordAsync(actor, entries, cancellationToken);
-                    return BatchAnswer.Of(Items(result)).ToHttp();
+                    return BatchAnswer.Of(Items(result), "engagements").ToHttp();
                 }
             )
             .RequireRole(Role.Backend)

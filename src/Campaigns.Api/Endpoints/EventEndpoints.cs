@@ -53,7 +53,8 @@ internal static class EventEndpoints
                 ) =>
                 {
                     var entries = body.Events.Select(item => item.Entry).ToArray();
-                    return BatchAnswer.Of(await RecordAsync(actor, entries, module, few, cancellationToken)).ToHttp();
+                    var recorded = await RecordAsync(actor, entries, module, few, cancellationToken);
+                    return BatchAnswer.Of(recorded, "events").ToHttp();
                 }
             )
             .RequireRole(Role.Backend)

@@ -69,7 +69,8 @@ internal static class InboxEndpoints
                                 id,
                                 [.. body.Marks.Select(item => item.Entry)],
                                 cancellationToken
-                            )
+                            ),
+                            "marks"
                         )
                         .ToHttp()
             )

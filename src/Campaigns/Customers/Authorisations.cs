@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using Campaigns.Access;
 using Campaigns.Audit;
 using Campaigns.Channels;
@@ -11,12 +10,11 @@ namespace Campaigns.Customers;
 
 /// <summary>Messages that customers have authorised, each by a template of the provider's: what reaches them by subscribe
 /// messages. Every authorisation is for one message, and is spent with its attempt.</summary>
-public sealed partial class Authorisations(NpgsqlDataSource dataSource, AddressVault vault)
+public sealed class Authorisations(NpgsqlDataSource dataSource, AddressVault vault)
 {
     /// <summary>Most messages of one entry.</summary>
     public const int MostMessages = 1_000;
 
-    private const string ByCallback = "wechat";
     private readonly NameKeys _templates = NameKeys.AuthorisedTemplates(dataSource);
     private readonly NameKeys _sources = NameKeys.EventSources(dataSource);
 
@@ -57,7 +55,7 @@ public sealed partial class Authorisations(NpgsqlDataSource dataSource, AddressV
         }
 
         var entries = said.Select(one => new AuthorisationEntry(
-                ByCallback,
+                EventNames.WeChat,
                 one.EventId,
                 CustomerId: "",
                 one.Template,
@@ -236,9 +234,9 @@ public sealed partial class Authorisations(NpgsqlDataSource dataSource, AddressV
 
     private static IEnumerable<FieldError> Faults(AuthorisationEntry entry)
     {
-        if (!SourcePattern().IsMatch(entry.Source))
+        if (EventNames.FindSourceFault(entry.Source) is { } sourceFault)
         {
-            yield return new("source", "must be 1 to 63 characters of a-z, 0-9, '.', '_' and '-'");
+            yield return sourceFault;
         }
 
         if (!Texts.IsPrintable(entry.Id, 1, 128))
@@ -274,9 +272,6 @@ public sealed partial class Authorisations(NpgsqlDataSource dataSource, AddressV
     {
         internal (long, short, string) EntryId => (CustomerKey, Source, Id);
     }
-
-    [GeneratedRegex(@"\A[a-z0-9][a-z0-9._-]{0,62}\z", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
-    private static partial Regex SourcePattern();
 }
 
 /// <summary>What a customer said about messages by one of the provider's templates.</summary>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Campaigns.Results;
 
 namespace Campaigns.Customers;
 
@@ -20,7 +21,14 @@ public sealed record EventEntry(
     decimal? Amount = null,
     string? Currency = null,
     IReadOnlyDictionary<string, JsonElement>? Attributes = null
-);
+)
+{
+    /// <summary>Whether the service itself says so, by a source that is its own.</summary>
+    internal bool IsOwn { get; init; }
+
+    /// <summary>What is wrong with what the entry was made of, beside what is wrong with the entry.</summary>
+    public IReadOnlyList<FieldError> Faults { get; init; } = [];
+}
 
 /// <summary>An event that was stored just now.</summary>
 /// <param name="Index">Place of its entry in the batch.</param>

@@ -15,6 +15,9 @@ public sealed partial class EventIntake(NpgsqlDataSource dataSource)
     private const decimal AmountLimit = 1e16m;
     private const int MostAttributes = 50;
 
+    /// <summary>What a source's own id has to be, for a person.</summary>
+    public const string IdForm = "must be 1 to 128 printable characters";
+
     private readonly NameKeys _types = NameKeys.EventTypes(dataSource);
     private readonly NameKeys _sources = NameKeys.EventSources(dataSource);
 
@@ -33,13 +36,13 @@ public sealed partial class EventIntake(NpgsqlDataSource dataSource)
             return CustomerRegister.BatchSize(entries.Count);
         }
 
-        await LearnNamesAsync(entries, cancellationToken);
+        await LearnNamesAsync(actor, entries, cancellationToken);
         return await Contended.RunAsync(
             dataSource,
             async connection =>
             {
                 var now = await BusinessClock.NowAsync(connection);
-                var batch = await StoreAsync(connection, entries, now, cancellationToken);
+                var batch = await StoreAsync(connection, actor, entries, now, cancellationToken);
                 if (batch.Stored.Count > 0)
                 {
                     await AuditLog.WriteAsync(
@@ -62,11 +65,30 @@ public sealed partial class EventIntake(NpgsqlDataSource dataSource)
 
     // Before the transaction: whoever holds a connection must not wait for another, or as many callers as there are
     // connections would wait for each other.
-    private async Task LearnNamesAsync(IReadOnlyList<EventEntry> entries, CancellationToken cancellationToken)
+    private async Task LearnNamesAsync(
+        Actor actor,
+        IReadOnlyList<EventEntry> entries,
+        CancellationToken cancellationToken
+    )
     {
-        var named = entries.Where(entry => !Faults(entry).Any()).ToList();
-        await _types.OfAsync(named.Select(entry => entry.Name), cancellationToken);
-        await _sources.OfAsync(named.Select(entry => entry.Source), cancellationToken);
+        if (_types.Knows(entries.Select(entry => entry.Name)) && _sources.Knows(entries.Select(entry => entry.Source)))
+        {
+            return;
+        }
+
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        var now = await BusinessClock.NowAsync(connection);
+        var good = entries.Where((entry, index) => Check(entry, index, now).Error is null).ToList();
+        var erased = (
+            await connection.QueryAsync<string>(
+                "SELECT customer_id FROM customer WHERE customer_id = ANY (@ids) AND erased",
+                new { ids = good.Select(entry => entry.CustomerId).Distinct().ToArray() }
+            )
+        ).ToHashSet();
+        good.RemoveAll(entry => erased.Contains(entry.CustomerId));
+        // A partner's only source is its own id.
+        await _sources.LearnAsync(connection, good.Select(entry => entry.Source), add: true);
+        await _types.LearnAsync(connection, good.Select(entry => entry.Name), add: actor.PartnerId is null);
     }
 
     /// <summary>Stores events in the caller's transaction: each for itself, those that are known already not again, an
@@ -74,6 +96,7 @@ public sealed partial class EventIntake(NpgsqlDataSource dataSource)
     /// <param name="now">Business time.</param>
     private async Task<EventBatch> StoreAsync(
         NpgsqlConnection connection,
+        Actor actor,
         IReadOnlyList<EventEntry> entries,
         DateTimeOffset now,
         CancellationToken cancellationToken
@@ -98,7 +121,9 @@ public sealed partial class EventIntake(NpgsqlDataSource dataSource)
             var customer = customers[entry.CustomerId];
             var fault =
                 customer.Erased ? CustomerRegister.Erased(entry.CustomerId)
-                : !types.ContainsKey(entry.Name) ? TooManyNames("name")
+                : !types.ContainsKey(entry.Name)
+                    ? actor.PartnerId is null ? TooManyNames("name")
+                        : UnknownName
                 : !sources.ContainsKey(entry.Source) ? TooManyNames("source")
                 : null;
             if (fault is null)
@@ -176,7 +201,18 @@ public sealed partial class EventIntake(NpgsqlDataSource dataSource)
     }
 
     private static Error TooManyNames(string path) =>
-        Error.Invalid("too-many-names", path, $"At most {NameKeys.MostNames} different ones can be told apart.");
+        Error.Invalid(
+            "too-many-names",
+            path,
+            $"At most {NameKeys.MostNames} different ones can be told apart: use one that is known, and say more in attributes."
+        );
+
+    private static Error UnknownName =>
+        Error.Invalid(
+            "unknown-name",
+            "name",
+            "A partner uses names that are known: ask the bank to approve the campaign whose goal this is, or to send an event of this name first."
+        );
 
     /// <summary>What can be said of an entry without the database; <c>unchanged</c> where nothing is wrong.</summary>
     internal static BatchItem Check(EventEntry entry, int index, DateTimeOffset now)
@@ -187,22 +223,29 @@ public sealed partial class EventIntake(NpgsqlDataSource dataSource)
         return new(index, entry.Id, error is null ? ItemStatus.Unchanged : ItemStatus.Refused, error);
     }
 
+    /// <summary>Whether a text may be a source's own id of an event.</summary>
+    public static bool IsId(string id) => Texts.IsPrintable(id, 1, 128);
+
     private static IEnumerable<FieldError> Faults(EventEntry entry)
     {
-        const string nameForm = "must be 1 to 63 characters of a-z, 0-9, '.', '_' and '-'";
-        if (!NamePattern().IsMatch(entry.Source))
+        foreach (var fault in entry.Faults)
         {
-            yield return new("source", nameForm);
+            yield return fault;
         }
 
-        if (!NamePattern().IsMatch(entry.Name))
+        if (!entry.IsOwn && EventNames.FindSourceFault(entry.Source) is { } sourceFault)
         {
-            yield return new("name", nameForm);
+            yield return sourceFault;
         }
 
-        if (!Texts.IsPrintable(entry.Id, 1, 128))
+        if (!EventNames.IsValid(entry.Name))
         {
-            yield return new("id", "must be 1 to 128 printable characters");
+            yield return new("name", EventNames.Form);
+        }
+
+        if (!IsId(entry.Id))
+        {
+            yield return new("id", IdForm);
         }
 
         if (!CustomerIds.IsValid(entry.CustomerId))
@@ -227,6 +270,14 @@ public sealed partial class EventIntake(NpgsqlDataSource dataSource)
                 $"must be at most {MostAttributes} texts of at most 500 characters, numbers and booleans"
             );
         }
+
+        if (
+            entry.Attributes?.TryGetValue(EventNames.Reverses, out var reversed) is true
+            && !(reversed.ValueKind == JsonValueKind.String && IsId(reversed.GetString()!))
+        )
+        {
+            yield return new($"attributes.{EventNames.Reverses}", $"{IdForm}: the id of the event that is taken back");
+        }
     }
 
     private static bool IsAttribute(KeyValuePair<string, JsonElement> attribute) =>
@@ -238,9 +289,6 @@ public sealed partial class EventIntake(NpgsqlDataSource dataSource)
             JsonValueKind.True or JsonValueKind.False => true,
             _ => false,
         };
-
-    [GeneratedRegex(@"\A[a-z0-9][a-z0-9._-]{0,62}\z", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
-    private static partial Regex NamePattern();
 
     [GeneratedRegex(@"\A[A-Z]{3}\z", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
     private static partial Regex CurrencyPattern();

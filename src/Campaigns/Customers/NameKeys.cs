@@ -22,6 +22,17 @@ internal sealed class NameKeys(NpgsqlDataSource dataSource, string table, string
 
     public static NameKeys EventSources(NpgsqlDataSource dataSource) => new(dataSource, "event_source", "event_source");
 
+    /// <summary>SQL that adds the names <c>@names</c> to a table of them, as many as there is room for.</summary>
+    public static string Add(string table) =>
+        $"""
+            INSERT INTO {table} (name)
+            SELECT n.name FROM unnest(@names) WITH ORDINALITY AS n (name, place)
+            WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE t.name = n.name)
+            ORDER BY n.place
+            LIMIT greatest({MostNames} - (SELECT count(*) FROM {table}), 0)
+            ON CONFLICT (name) DO NOTHING
+            """;
+
     /// <summary>Keys by name, made where there was none. Names beyond the room there is are left out.</summary>
     public async Task<IReadOnlyDictionary<string, short>> OfAsync(
         IEnumerable<string> names,
@@ -29,36 +40,42 @@ internal sealed class NameKeys(NpgsqlDataSource dataSource, string table, string
     )
     {
         var asked = names.ToHashSet();
-        var unknown = asked.Where(name => !_known.ContainsKey(name)).Order(StringComparer.Ordinal).ToArray();
-        if (unknown.Length > 0)
+        if (!Knows(asked))
         {
-            await LearnAsync(unknown, cancellationToken);
+            // On a connection of its own: a name that a transaction rolled back must not stay in memory.
+            await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+            await LearnAsync(connection, asked, add: true);
         }
 
         return Known(asked);
     }
 
+    /// <summary>Whether all of them have been asked for before.</summary>
+    public bool Knows(IEnumerable<string> names) => names.All(_known.ContainsKey);
+
     /// <summary>Keys by name, of the names that have been asked for before.</summary>
     public IReadOnlyDictionary<string, short> Known(IEnumerable<string> names) =>
         names.Where(_known.ContainsKey).Distinct().ToDictionary(name => name, name => _known[name]);
 
-    // On a connection of its own: a name that a transaction rolled back must not stay in memory.
-    private async Task LearnAsync(string[] names, CancellationToken cancellationToken)
+    /// <summary>Looks names up.</summary>
+    /// <param name="connection">In no transaction.</param>
+    /// <param name="add">Whether to make keys where there are none, as long as there is room.</param>
+    public async Task LearnAsync(NpgsqlConnection connection, IEnumerable<string> names, bool add)
     {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        await connection.ExecuteAsync(
-            $"""
-            INSERT INTO {table} (name)
-            SELECT n.name FROM unnest(@names) AS n (name)
-            WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE t.name = n.name)
-                AND (SELECT count(*) FROM {table}) + cardinality(@names) <= {MostNames}
-            ON CONFLICT (name) DO NOTHING
-            """,
-            new { names }
-        );
+        var unknown = names.Where(name => !_known.ContainsKey(name)).Distinct().Order(StringComparer.Ordinal).ToArray();
+        if (unknown.Length == 0)
+        {
+            return;
+        }
+
+        if (add)
+        {
+            await connection.ExecuteAsync(Add(table), new { names = unknown });
+        }
+
         var rows = await connection.QueryAsync<(string Name, short Key)>(
-            $"SELECT name, {key} FROM {table} WHERE name = ANY (@names)",
-            new { names }
+            $"SELECT name, {key} FROM {table} WHERE name = ANY (@unknown)",
+            new { unknown }
         );
         foreach (var (name, value) in rows)
         {

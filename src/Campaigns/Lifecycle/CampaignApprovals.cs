@@ -1,5 +1,6 @@
 using Campaigns.Access;
 using Campaigns.Audit;
+using Campaigns.Customers;
 using Campaigns.Database;
 using Campaigns.Json;
 using Campaigns.Results;
@@ -157,6 +158,11 @@ public sealed class CampaignApprovals(NpgsqlDataSource dataSource, CampaignBindi
                         decision.Comment,
                     }
                 );
+                if (move == CampaignMove.Approve && row.ReadDefinition().Goal.Event is { } goal)
+                {
+                    await EventNames.LearnAsync(connection, goal);
+                }
+
                 return new Done();
             },
             actor,

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using Campaigns.Calendar;
 using Campaigns.Channels;
+using Campaigns.Customers;
 using Campaigns.Results;
 
 namespace Campaigns.Lifecycle;
@@ -67,7 +68,7 @@ internal static partial class CampaignChecks
             faults.Malformed("goal", "names either an event or a field");
         }
 
-        CheckText(goal.Event, "goal.event", 100, faults);
+        CheckGoalEvent(goal.Event, faults);
         CheckText(goal.Field, "goal.field", 63, faults);
         CheckEventsOnly(goal, faults);
         CheckLastYear(goal, faults);
@@ -82,6 +83,22 @@ internal static partial class CampaignChecks
                 "servicing-sale",
                 "purpose",
                 "a campaign whose goal is a sale is marketing: servicing skips consent and caps"
+            );
+        }
+    }
+
+    private static void CheckGoalEvent(string? name, FaultList faults)
+    {
+        if (name is not null && !EventNames.IsValid(name))
+        {
+            faults.Malformed("goal.event", EventNames.Form);
+        }
+        else if (name is not null && EventNames.IsEngagement(name))
+        {
+            faults.Invalid(
+                "engagement-goal",
+                "goal.event",
+                "must not be what customers do with messages, which those held out get none of: name what the campaign is for, such as savings.opened"
             );
         }
     }

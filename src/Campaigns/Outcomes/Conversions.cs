@@ -13,10 +13,6 @@ namespace Campaigns.Outcomes;
 /// the first counts, it is the earliest that is not taken back, in whatever order they come.</summary>
 public static class Conversions
 {
-    /// <summary>The attribute by which an event names the id of what it takes back: an event of the same source and
-    /// customer.</summary>
-    public const string Reverses = "reverses";
-
     /// <summary>SQL: from when on goal events count, of a wave <c>w</c>.</summary>
     internal const string Start = "coalesce(w.counts_from, w.opens_at)";
 
@@ -88,7 +84,7 @@ public static class Conversions
 
     private static string? TakesBack(StoredEvent row) =>
         row.Entry.Attributes is { } attributes
-        && attributes.TryGetValue(Reverses, out var id)
+        && attributes.TryGetValue(EventNames.Reverses, out var id)
         && id.ValueKind == JsonValueKind.String
             ? id.GetString()
             : null;

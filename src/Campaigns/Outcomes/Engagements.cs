@@ -18,8 +18,8 @@ public enum EngagementKind
 /// <summary>What the customer's app, or a provider, says a customer did with a campaign's message.</summary>
 /// <param name="Source">As in <see cref="EventEntry"/>.</param>
 /// <param name="Id">As in <see cref="EventEntry"/>.</param>
-/// <param name="RunKey">The run whose touch it was, where that is known; else it is taken to be the campaign's latest that
-/// had begun.</param>
+/// <param name="RunKey">The run whose touch it was, where the service itself says so; else it is taken to be the campaign's
+/// latest that had begun.</param>
 public sealed record EngagementEntry(
     string Source,
     string Id,
@@ -68,11 +68,24 @@ public sealed class Engagements(EventIntake events)
             entry.CustomerId,
             $"message.{Json.ProductJson.NameOf(entry.Kind)}",
             entry.OccurredAt,
-            Attributes: new Dictionary<string, JsonElement>
-            {
-                ["campaign"] = JsonSerializer.SerializeToElement(entry.CampaignId),
-            }
-        );
+            Attributes: ClientId.IsValid(entry.CampaignId)
+                ? new Dictionary<string, JsonElement>
+                {
+                    ["campaign"] = JsonSerializer.SerializeToElement(entry.CampaignId),
+                }
+                : null
+        )
+        {
+            IsOwn = entry.RunKey is not null,
+            Faults = Faults(entry),
+        };
+
+    private static FieldError[] Faults(EngagementEntry entry)
+    {
+        var faults = new FaultList();
+        faults.CheckId("campaignId", entry.CampaignId);
+        return [.. faults.ToError()?.Fields ?? []];
+    }
 
     private static async Task CountAsync(
         NpgsqlConnection connection,

@@ -56,9 +56,6 @@ public sealed record InboxMark(string MessageId, InboxMarkKind Kind, DateTimeOff
 /// cancelled, nor, where it is marketing, once the customer has refused. What was read stays until it expires.</remarks>
 public sealed class Inboxes(NpgsqlDataSource dataSource, Engagements engagements)
 {
-    /// <summary>The source of the engagements that marks become.</summary>
-    public const string Source = "inbox";
-
     private static readonly string Shown = $"""
         FROM inbox_message m
         JOIN contact k ON k.customer_key = m.customer_key
@@ -209,7 +206,15 @@ public sealed class Inboxes(NpgsqlDataSource dataSource, Engagements engagements
             _ => EngagementKind.Dismissed,
         };
         var id = $"{message.MessageId}:{Json.ProductJson.NameOf(mark.Kind)}";
-        return new EngagementEntry(Source, id, message.CampaignId!, customerId, kind, mark.At, message.RunKey);
+        return new EngagementEntry(
+            EventNames.Inbox,
+            id,
+            message.CampaignId!,
+            customerId,
+            kind,
+            mark.At,
+            message.RunKey
+        );
     }
 
     private static async Task<Dictionary<long, MessageRow>> FindAsync(

@@ -161,7 +161,7 @@ public sealed class AuthorisationTests
         Assert.Equal(400, (int)refused.StatusCode);
         var problem = JsonNode.Parse(await refused.Content.ReadAsStringAsync())!;
         Assert.Equal(
-            ["source", "id", "customerId", "template", "messages"],
+            new[] { "source", "id", "customerId", "template", "messages" }.Select(field => $"authorisations[0].{field}"),
             problem["errors"]!.AsArray().Select(error => error!["path"]!.ToString())
         );
     }

@@ -175,6 +175,56 @@ public sealed class EventTests
         Assert.All(batches, batch => Assert.Single(batch.Value.Stored));
     }
 
+    [Fact]
+    public async Task Only_what_is_stored_makes_a_name_known()
+    {
+        await using var bank = await TestBank.OpenAsync();
+        await RecordAsync(bank, Payment("erased", "p-1"));
+        await bank.Customers.EraseAsync(TestBank.Backend, "erased", default);
+
+        await RecordAsync(
+            bank,
+            Payment("c-1", "future") with
+            {
+                Name = "future",
+                OccurredAt = Now.AddMinutes(10),
+            },
+            Payment("erased", "p-2") with
+            {
+                Name = "of-nobody",
+            }
+        );
+
+        Assert.Equal("payment", await bank.ScalarAsync<string>("SELECT string_agg(name, ', ') FROM event_type"));
+    }
+
+    [Fact]
+    public async Task Names_for_which_there_is_no_room_are_refused_and_the_others_taken()
+    {
+        await using var bank = await TestBank.OpenAsync();
+        await bank.ScalarAsync<int?>(
+            $"INSERT INTO event_type (name) SELECT 'kind-' || n FROM generate_series(1, {NameKeys.MostNames - 1}) AS n"
+        );
+
+        var batch = await RecordAsync(
+            bank,
+            Payment("c-1", "1") with
+            {
+                Name = "new-1",
+            },
+            Payment("c-1", "2") with
+            {
+                Name = "kind-7",
+            },
+            Payment("c-1", "3") with
+            {
+                Name = "new-2",
+            }
+        );
+
+        Assert.Equal([null, null, "too-many-names"], batch.Items.Select(item => item.Error?.Type));
+    }
+
     private static EventEntry Payment(string customer, string id) =>
         new("mobile-bank", id, customer, "payment", Now.AddHours(-1));
 

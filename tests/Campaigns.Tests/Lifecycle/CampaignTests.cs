@@ -106,6 +106,18 @@ public sealed class CampaignTests(LifecycleHost host) : IClassFixture<LifecycleH
         await PutAsync(GivenCampaign.Definition with { Goal = unknown }).RefusedAsync(422, "unknown-rule-field");
     }
 
+    [Theory]
+    [InlineData("Deposit.Opened", 400, "validation-failed")]
+    [InlineData("message.clicked", 422, "engagement-goal")]
+    public async Task A_goals_event_is_one_that_can_convert(string name, int status, string type)
+    {
+        var goal = new Goal { Event = name, Window = TimeSpan.FromDays(7) };
+
+        var problem = await PutAsync(GivenCampaign.Definition with { Goal = goal }).RefusedAsync(status, type);
+
+        Assert.Equal(["goal.event"], problem.Errors.Select(error => error.Path));
+    }
+
     [Fact]
     public async Task Last_years_numbers_are_two_more_of_the_catalogue_for_a_goal_that_is_one()
     {

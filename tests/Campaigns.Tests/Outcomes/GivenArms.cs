@@ -77,7 +77,7 @@ internal sealed class GivenArms : IAsyncDisposable
         {
             Attributes = new Dictionary<string, System.Text.Json.JsonElement>
             {
-                [Conversions.Reverses] = System.Text.Json.JsonSerializer.SerializeToElement(id),
+                [EventNames.Reverses] = System.Text.Json.JsonSerializer.SerializeToElement(id),
             },
         };
 

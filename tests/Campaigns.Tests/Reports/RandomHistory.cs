@@ -203,7 +203,7 @@ internal sealed class RandomHistory : IAsyncDisposable
                     {
                         Attributes = new Dictionary<string, JsonElement>
                         {
-                            [Conversions.Reverses] = JsonSerializer.SerializeToElement($"b-{customer}-{Next(2)}"),
+                            [EventNames.Reverses] = JsonSerializer.SerializeToElement($"b-{customer}-{Next(2)}"),
                         },
                     }
                     : new EventEntry("core", $"b-{customer}-{Next(2)}", $"c{customer}", "bought", at, Next(90), "CNY");
