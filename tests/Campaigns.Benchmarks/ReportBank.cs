@@ -128,10 +128,11 @@ internal static class ReportBank
             FROM attempt, unnest(customer_keys) AS m (customer_key)
             WHERE m.customer_key * 7919 % 900 < 800;
             INSERT INTO event_source (name) VALUES ('bench');
-            INSERT INTO engagement (run_key, wave, variant, customer_key, kind, occurred_at, event_source, event_id)
+            INSERT INTO engagement
+                (run_key, wave, variant, customer_key, kind, occurred_at, recorded_at, event_source, event_id)
             SELECT {run}, d.wave, d.variant, d.customer_key,
                 CASE WHEN i % 19 < 11 THEN 'opened' WHEN i % 19 < 16 THEN 'clicked' ELSE 'dismissed' END,
-                w.opens_at + i % 7 * interval '1 day' + interval '3 hours', 1, 'g' || i
+                w.opens_at + i % 7 * interval '1 day' + interval '3 hours', now(), 1, 'g' || i
             FROM generate_series(1, {rows} * 19 / 10) i
             JOIN decision d ON d.run_key = {run} AND d.customer_key = 1 + i * 7919::bigint % {rows} AND d.reason = 0
             JOIN wave w ON w.run_key = {run} AND w.wave = d.wave;

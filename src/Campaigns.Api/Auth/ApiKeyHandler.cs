@@ -86,7 +86,7 @@ internal sealed class ApiKeyHandler(
         }
 
         return TakesLinks() && Request.Query.ContainsKey("signature")
-            ? "The link has expired or was changed; ask for a new one."
+            ? "The link has expired, or something but format and lang was added or changed: ask for one that is made for it."
             : "A key is needed: Authorization: Bearer <key>.";
     }
 

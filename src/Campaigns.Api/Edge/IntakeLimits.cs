@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace Campaigns.Api.Edge;
 
-/// <summary>What comes in from outside in any amount.</summary>
+/// <summary>What comes in, or is asked, from outside in any amount.</summary>
 internal enum Intake
 {
     /// <summary>Events and conversions: few in a request share a commit and hold no connection of their own.</summary>
@@ -15,6 +15,9 @@ internal enum Intake
 
     /// <summary>What providers post. Bulk of the bank's own does not keep it out.</summary>
     Receipts,
+
+    /// <summary>Reports that read each touch again. Those that add up counters always pass.</summary>
+    Recounts,
 }
 
 /// <summary>How much is taken in side by side by one node (<c>Intake</c> in the configuration). What comes beyond waits for
@@ -31,6 +34,9 @@ internal sealed record IntakeOptions
 
     /// <summary>Requests of providers at once; a fifth of the connections where it is not said.</summary>
     public int? Receipts { get; init; }
+
+    /// <summary>Reports that count again at once; a tenth of the connections where it is not said.</summary>
+    public int? Recounts { get; init; }
 
     /// <summary>Requests of a kind that wait for their turn.</summary>
     public int Waiting { get; init; } = 500;
@@ -56,6 +62,15 @@ internal sealed class IntakeLimits : IDisposable
         RetryAfter = TimeSpan.FromSeconds(1),
     };
 
+    private static readonly Error Counting = Overloaded with
+    {
+        Detail =
+            "As many reports are being counted again as there is room for: ask again after Retry-After, or for one without "
+            + "exact, asOf, attribution, notCausal and bySegment.",
+    };
+
+    private static readonly string[] Heavy = ["exact", "asOf", "attribution", "notCausal", "bySegment"];
+
     private readonly RequestDelegate _next;
     private readonly IntakeOptions _options;
     private readonly PartitionedRateLimiter<HttpContext> _limiter;
@@ -70,6 +85,7 @@ internal sealed class IntakeLimits : IDisposable
                 Line.Few => Limit(Line.Few, _options.Few),
                 Line.Batches => Limit(Line.Batches, _options.Batches ?? connections * 2 / 5),
                 Line.Receipts => Limit(Line.Receipts, _options.Receipts ?? connections / 5),
+                Line.Recounts => Limit(Line.Recounts, _options.Recounts ?? connections / 10),
                 _ => RateLimitPartition.GetNoLimiter(Line.Free),
             }
         );
@@ -81,6 +97,7 @@ internal sealed class IntakeLimits : IDisposable
         Few,
         Batches,
         Receipts,
+        Recounts,
     }
 
     public async Task InvokeAsync(HttpContext context)
@@ -92,7 +109,7 @@ internal sealed class IntakeLimits : IDisposable
         }
         else
         {
-            await Problems.WriteAsync(context, Overloaded);
+            await Problems.WriteAsync(context, LineOf(context) == Line.Recounts ? Counting : Overloaded);
         }
     }
 
@@ -136,6 +153,7 @@ internal sealed class IntakeLimits : IDisposable
             Intake.Events => IsFew(context.Request) ? Line.Few : Line.Batches,
             Intake.Batches => Line.Batches,
             Intake.Receipts => Line.Receipts,
+            Intake.Recounts when Heavy.Any(context.Request.Query.ContainsKey) => Line.Recounts,
             _ => Line.Free,
         };
 

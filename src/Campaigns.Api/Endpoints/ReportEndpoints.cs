@@ -49,13 +49,15 @@ internal static class ReportEndpoints
                     )
             )
             .WithMetadata(TakesSignedLinks.Instance)
+            .Bounded(Intake.Recounts)
             .WithName("getReport")
             .WithSummary("What came of a campaign")
             .WithDescription(
                 "Ledger, funnel and lift of its latest run, or of the run named. As JSON, as CSV (text/csv), or as a page "
                     + "with charts (text/html) in English or Chinese, by Accept and Accept-Language or by the query's "
                     + "format and lang. It adds up counters, at computedThrough; exact counts every touch again, which takes "
-                    + "as long as there are touches and gives the same figures; asOf gives what was known at an earlier "
+                    + "as long as there are touches and gives the same figures (of a goal that is a number, groups that somebody erased "
+                    + "was in stay as they were added up, for her numbers are gone); asOf gives what was known at an earlier "
                     + "instant, at the same cost. attribution (last, first, all) adds attributed conversions, and notCausal "
                     + "comparisons that prove nothing: participating customers with others, the period with the one before. "
                     + "bySegment tells the campaign's segments apart; whoever is in several counts in each. GET /v1/metrics defines every figure."
@@ -64,11 +66,29 @@ internal static class ReportEndpoints
         campaigns
             .MapPost(
                 "/report/link",
-                (string campaignId, SignedLinks links) => links.For($"/v1/campaigns/{campaignId}/report", LinkLifetime)
+                (
+                    string campaignId,
+                    int? run,
+                    bool? exact,
+                    AsOf asOf,
+                    Named<AttributionModel>? attribution,
+                    bool? notCausal,
+                    bool? bySegment,
+                    HttpRequest request,
+                    SignedLinks links
+                ) =>
+                {
+                    // Read where the link leads; here they only have to be such as can be.
+                    _ = (run, exact, asOf, attribution, notCausal, bySegment);
+                    return links.For($"/v1/campaigns/{campaignId}/report", request.Query, LinkLifetime);
+                }
             )
             .WithName("linkReport")
             .WithSummary("Make a link that opens the report in a browser")
-            .WithDescription("Without a key, for seven days, and nothing but this report.");
+            .WithDescription(
+                "Without a key, for seven days, and nothing but the report that is asked for here: getReport's parameters are "
+                    + "part of the link. Whoever has it may still choose format and lang."
+            );
 
         campaigns
             .MapGet(

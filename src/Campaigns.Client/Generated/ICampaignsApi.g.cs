@@ -127,11 +127,13 @@ public interface ICampaignsApi
     /// <summary>What came of a campaign. Ledger, funnel and lift of its latest run, or of the run named. As JSON,
     /// as CSV (text/csv), or as a page with charts (text/html) in English or Chinese, by Accept and
     /// Accept-Language or by the query's format and lang. It adds up counters, at computedThrough; exact counts
-    /// every touch again, which takes as long as there are touches and gives the same figures; asOf gives what was
-    /// known at an earlier instant, at the same cost. attribution (last, first, all) adds attributed conversions,
-    /// and notCausal comparisons that prove nothing: participating customers with others, the period with the one
-    /// before. bySegment tells the campaign's segments apart; whoever is in several counts in each. GET
-    /// /v1/metrics defines every figure. Open to: marketer, approver, operator, analyst, admin.</summary>
+    /// every touch again, which takes as long as there are touches and gives the same figures (of a goal that is a
+    /// number, groups that somebody erased was in stay as they were added up, for her numbers are gone); asOf
+    /// gives what was known at an earlier instant, at the same cost. attribution (last, first, all) adds
+    /// attributed conversions, and notCausal comparisons that prove nothing: participating customers with others,
+    /// the period with the one before. bySegment tells the campaign's segments apart; whoever is in several counts
+    /// in each. GET /v1/metrics defines every figure. Open to: marketer, approver, operator, analyst,
+    /// admin.</summary>
     [Headers("Accept: application/json")]
     [Get("/v1/campaigns/{campaignId}/report")]
     Task<CampaignReport> GetReportAsync(string campaignId, [Query] int? run = null, [Query] bool? exact = null, [Query] AttributionModel? attribution = null, [Query] bool? notCausal = null, [Query] bool? bySegment = null, [Query(Format = "O")] DateTimeOffset? asOf = null, CancellationToken cancellationToken = default);
@@ -192,11 +194,12 @@ public interface ICampaignsApi
     [Post("/v1/campaigns/{campaignId}/launch")]
     Task<Launched> LaunchCampaignAsync(string campaignId, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
 
-    /// <summary>Make a link that opens the report in a browser. Without a key, for seven days, and nothing but
-    /// this report. Open to: marketer, approver, operator, analyst, admin.</summary>
+    /// <summary>Make a link that opens the report in a browser. Without a key, for seven days, and nothing but the
+    /// report that is asked for here: getReport's parameters are part of the link. Whoever has it may still choose
+    /// format and lang. Open to: marketer, approver, operator, analyst, admin.</summary>
     [Headers("Accept: application/json")]
     [Post("/v1/campaigns/{campaignId}/report/link")]
-    Task<SignedLink> LinkReportAsync(string campaignId, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
+    Task<SignedLink> LinkReportAsync(string campaignId, [Query] int? run = null, [Query] bool? exact = null, [Query] AttributionModel? attribution = null, [Query] bool? notCausal = null, [Query] bool? bySegment = null, [Query(Format = "O")] DateTimeOffset? asOf = null, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
 
     /// <summary>Who changed what, and when. The newest first; of one subject or one actor, where given. Open to:
     /// admin.</summary>
@@ -394,7 +397,8 @@ public interface ICampaignsApi
 
     /// <summary>Record up to 1,000 conversions and reversals. Events that goals name, for treated and held-out
     /// customers alike; each counts for every campaign whose goal it is. Late ones, repeated ones and reversals
-    /// that come first are all right. Open to: backend, partner, admin.</summary>
+    /// that come first are all right. A partner uses names that are known: those of approved campaigns' goals, and
+    /// those the bank has sent before. Open to: backend, partner, admin.</summary>
     [Headers("Accept: application/json", "Content-Type: application/json")]
     [Post("/v1/conversions")]
     Task<BatchAnswer> RecordConversionsAsync([Body] ConversionsBody body, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);

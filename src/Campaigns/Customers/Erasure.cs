@@ -17,8 +17,15 @@ internal static class Erasure
         CancellationToken cancellationToken
     )
     {
-        // Whoever stores events or messages at this moment has read the customer as there: it ends first.
-        await connection.ExecuteAsync("LOCK TABLE event, inbox_message IN SHARE ROW EXCLUSIVE MODE");
+        // Whoever stores anything of these at this moment has read the customer as there: it ends first. The numbers of
+        // goals are looked up of many at once: nobody's events wait for that.
+        await connection.ExecuteAsync(
+            new CommandDefinition(
+                "LOCK TABLE goal_baseline, goal_followup, event, inbox_message IN SHARE ROW EXCLUSIVE MODE",
+                commandTimeout: 0,
+                cancellationToken: cancellationToken
+            )
+        );
         var shared = new SharedAddresses(connection, cancellationToken);
         await shared.HoldCustomersAsync(new RowSource("SELECT @id AS id", new { id }));
         var customer = await connection.QuerySingleOrDefaultAsync<(long? Key, bool Erased)>(
@@ -50,6 +57,10 @@ internal static class Erasure
             DELETE FROM authorisation WHERE customer_key = @key;
             DELETE FROM authorisation_entry WHERE customer_key = @key;
             DELETE FROM tester WHERE customer_key = @key;
+            DELETE FROM goal_baseline b USING run r
+            WHERE r.plan #>> '{goal,field}' IS NOT NULL AND b.run_key = r.run_key AND b.customer_key = @key;
+            DELETE FROM goal_followup f USING run r
+            WHERE r.plan #>> '{goal,field}' IS NOT NULL AND f.run_key = r.run_key AND f.customer_key = @key;
             UPDATE customer SET attributes = '{}', tags = '{}', stub = false, erased = true, updated_at = @now
             WHERE customer_key = @key;
             UPDATE contact SET

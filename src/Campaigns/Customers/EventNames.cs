@@ -16,6 +16,18 @@ public static partial class EventNames
     /// customer.</summary>
     public const string Reverses = "reverses";
 
+    /// <summary>SQL: whether an event <c>e</c> takes another back, and so is none of its own name.</summary>
+    internal const string TakesBack = $"coalesce(e.attributes ? '{Reverses}', false)";
+
+    /// <summary>SQL: whether an event <c>e</c> had been taken back at <c>@until</c>.</summary>
+    internal const string IsTakenBack = """
+        EXISTS (
+            SELECT FROM reversal v
+            WHERE v.customer_key = e.customer_key AND v.event_source = e.event_source AND v.event_id = e.event_id
+                AND v.recorded_at <= @until
+        )
+        """;
+
     /// <summary>The source of what customers do in the inbox.</summary>
     public const string Inbox = "inbox";
 

@@ -289,6 +289,7 @@ TABLE engagement
     wave integer NOT NULL
     customer_key bigint NOT NULL
     occurred_at timestamp with time zone NOT NULL
+    recorded_at timestamp with time zone NOT NULL
     event_source smallint NOT NULL
     variant smallint NOT NULL
     kind text NOT NULL

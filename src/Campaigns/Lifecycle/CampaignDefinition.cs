@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Campaigns.Calendar;
 using Campaigns.Channels;
+using Campaigns.Customers;
 
 namespace Campaigns.Lifecycle;
 
@@ -112,7 +113,7 @@ public sealed record Goal
     /// whatever its name.</summary>
     internal static string Matching(string atLeast, string currency, string where) =>
         $"""
-            NOT coalesce(e.attributes ? 'reverses', false)
+            NOT {EventNames.TakesBack}
             AND ({atLeast}::numeric IS NULL
                 OR e.amount >= {atLeast} AND coalesce(e.currency, '{BankCurrency}') = {currency})
             AND ({where}::jsonb IS NULL OR e.attributes @> {where}::jsonb)

@@ -52,10 +52,10 @@ public sealed class Engagements(EventIntake events)
         events.RecordAsync(
             actor,
             [.. entries.Select(ToEvent)],
-            async (connection, batch, _) =>
+            async (connection, batch, now) =>
             {
                 var stored = batch.Stored.Select(row => (row, entries[row.Index])).ToList();
-                await CountAsync(connection, stored, cancellationToken);
+                await CountAsync(connection, stored, now, cancellationToken);
                 await (also?.Invoke(connection, batch) ?? Task.CompletedTask);
             },
             cancellationToken
@@ -90,6 +90,7 @@ public sealed class Engagements(EventIntake events)
     private static async Task CountAsync(
         NpgsqlConnection connection,
         IReadOnlyList<(StoredEvent Event, EngagementEntry Entry)> stored,
+        DateTimeOffset now,
         CancellationToken cancellationToken
     )
     {
@@ -134,8 +135,9 @@ public sealed class Engagements(EventIntake events)
                     ) g
                 ), added AS (
                     INSERT INTO engagement
-                        (run_key, wave, customer_key, occurred_at, event_source, variant, kind, event_id)
-                    SELECT run_key, wave, customer_key, occurred_at, event_source, variant, kind, event_id FROM fresh
+                        (run_key, wave, customer_key, occurred_at, recorded_at, event_source, variant, kind, event_id)
+                    SELECT run_key, wave, customer_key, occurred_at, @now, event_source, variant, kind, event_id
+                    FROM fresh
                 )
                 INSERT INTO report_delta (run_key, metric, arm, channel, variant, wave, day, n)
                 SELECT f.run_key, m.metric, 0, f.channel, f.variant, f.wave,
@@ -159,6 +161,7 @@ public sealed class Engagements(EventIntake events)
                     sources = stored.Select(one => one.Event.EventSource).ToArray(),
                     ids = stored.Select(one => one.Event.Entry.Id).ToArray(),
                     runs = stored.Select(one => one.Entry.RunKey).ToArray(),
+                    now,
                 },
                 cancellationToken: cancellationToken
             )

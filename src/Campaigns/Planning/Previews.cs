@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Threading.Channels;
 using Campaigns.Access;
+using Campaigns.Customers;
 using Campaigns.Database;
 using Campaigns.Json;
 using Campaigns.Lifecycle;
@@ -165,7 +166,8 @@ public sealed class Previews(
                 JOIN event e ON e.customer_key = d.customer_key
                 WHERE d.run_key = @RunKey AND d.reason IN (0, 21)
                     AND e.event_type = (SELECT event_type FROM event_type WHERE name = @Event)
-                    AND e.occurred_at > @since AND e.occurred_at <= @AsOf AND {Goal.Matches}
+                    AND e.occurred_at > @since AND e.occurred_at <= @until AND {Goal.Matches}
+                    AND NOT {EventNames.IsTakenBack}
                 """,
                 new
                 {
@@ -175,7 +177,7 @@ public sealed class Previews(
                     Currency = run.Plan.Goal.ValueCurrency,
                     Where = run.Plan.Goal.WhereText(),
                     since = run.AsOf - run.Plan.Goal.Window,
-                    run.AsOf,
+                    until = run.AsOf,
                 },
                 commandTimeout: 0,
                 cancellationToken: cancellationToken

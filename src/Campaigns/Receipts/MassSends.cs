@@ -28,6 +28,24 @@ public sealed record MassSendCounts
     /// <summary>What the provider says of calls that did not end in <c>sendsuccess</c>, such as <c>err_10001</c>; each word
     /// once.</summary>
     public required IReadOnlyList<string> Problems { get; init; }
+
+    /// <summary>Those of several waves together; null of none.</summary>
+    internal static MassSendCounts? Sum(IReadOnlyList<MassSendCounts> waves) =>
+        waves switch
+        {
+            [] => null,
+            [var only] => only,
+            _ => new()
+            {
+                Calls = waves.Sum(wave => wave.Calls),
+                Named = waves.Sum(wave => wave.Named),
+                Filtered = waves.Sum(wave => wave.Filtered),
+                SentTo = waves.Sum(wave => wave.SentTo),
+                Failed = waves.Sum(wave => wave.Failed),
+                NotSent = waves.Sum(wave => wave.NotSent),
+                Problems = [.. waves.SelectMany(wave => wave.Problems).Distinct().Order(StringComparer.Ordinal)],
+            },
+        };
 }
 
 /// <summary>Reads the counts of mass sends by wave.</summary>

@@ -128,6 +128,9 @@ public sealed record ArmResult(long Customers, long Converted, long Conversions,
 /// <param name="Missing">Such as <c>noHoldout</c>; null where there is a value.</param>
 public sealed record Measured(double? Value = null, double? Low = null, double? High = null, string? Missing = null)
 {
+    /// <summary>The value, where a double may not have all of its digits.</summary>
+    internal decimal? Exact { get; init; }
+
     internal static Measured Of(Figure<Estimate> figure) =>
         figure.Value is { } estimate
             ? new(estimate.Value, estimate.Low, estimate.High, null)

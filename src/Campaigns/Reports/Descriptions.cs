@@ -1,3 +1,4 @@
+using Campaigns.Customers;
 using Campaigns.Lifecycle;
 using Campaigns.Outcomes;
 using Dapper;
@@ -37,12 +38,9 @@ internal static class Descriptions
                     SELECT DISTINCT p.customer_key
                     FROM person p
                     JOIN event e USING (customer_key)
-                    LEFT JOIN reversal v
-                        ON v.customer_key = e.customer_key AND v.event_source = e.event_source AND v.event_id = e.event_id
-                            AND v.recorded_at <= @until
                     WHERE e.event_type = (SELECT event_type FROM event_type WHERE name = @Event)
                         AND e.occurred_at >= p.start - @Window AND e.occurred_at < p.start
-                        AND v.customer_key IS NULL AND e.recorded_at <= @until AND {Goal.Matches}
+                        AND e.recorded_at <= @until AND {Goal.Matches} AND NOT {EventNames.IsTakenBack}
                 )
                 SELECT count(*) AS everyone, count(*) FILTER (WHERE converted) AS everyone_converted,
                     (SELECT count(*) FROM earlier) AS before_converted,

@@ -206,8 +206,8 @@ public static class Metrics
             "sampleRatio",
             "probability",
             "Chance of arms at least as far from the planned shares (chi-square); below 0.001 the report "
-                + "must not be trusted.",
-            "各组人数偏离计划比例至少如此之大的概率（卡方）；低于 0.001 时报告不可采信。"
+                + "must not be trusted. Missing where an arm expects fewer than five customers.",
+            "各组人数偏离计划比例至少如此之大的概率（卡方）；低于 0.001 时报告不可采信。任一组预期不足五人时不给出。"
         ),
         new(
             "daysToQuarter",

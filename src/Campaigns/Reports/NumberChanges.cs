@@ -11,6 +11,24 @@ internal static class NumberChanges
 {
     private const short Control = 1;
 
+    // The numbers of whoever was erased are gone. Groups she was in stay as they were added up: the others without her
+    // would tell hers.
+    private const string AddedUpAgain = $"""
+        (
+            WITH gone AS (
+                SELECT DISTINCT d.wave, CASE d.reason WHEN 0 THEN 0 ELSE 1 END AS arm, coalesce(d.variant, 0) AS variant
+                FROM decision d
+                JOIN customer c USING (customer_key)
+                WHERE d.run_key = @runKey AND d.step = 1 AND d.reason IN (0, 21) AND c.erased
+            )
+            SELECT * FROM goal_sum
+            WHERE run_key = @runKey AND (wave, arm, variant) IN (SELECT wave, arm, variant FROM gone)
+            UNION ALL
+            SELECT * FROM ({FollowUps.Sums} {FollowUps.SumGroups}) again
+            WHERE (wave, arm, variant) NOT IN (SELECT wave, arm, variant FROM gone)
+        )
+        """;
+
     /// <summary>Null where the goal is an event.</summary>
     public static async Task<NumberChange?> ReadAsync(
         NpgsqlConnection connection,
@@ -28,11 +46,7 @@ internal static class NumberChanges
         var groups = (
             await connection.QueryAsync<Group>(
                 new CommandDefinition(
-                    Moments(
-                        question.Exact
-                            ? $"({FollowUps.Sums} {FollowUps.SumGroups})"
-                            : "(SELECT * FROM goal_sum WHERE run_key = @runKey)"
-                    ),
+                    Moments(question.Exact ? AddedUpAgain : "(SELECT * FROM goal_sum WHERE run_key = @runKey)"),
                     new { runKey, until = question.AsOf ?? DateTimeOffset.MaxValue },
                     commandTimeout: 0,
                     cancellationToken: cancellationToken

@@ -21,12 +21,7 @@ internal static class Recount
         attempt AS (SELECT * FROM attempt WHERE run_key = @runKey AND attempted_at <= @asOf),
         outcome AS (SELECT * FROM outcome WHERE run_key = @runKey AND recorded_at <= @asOf),
         receipt AS (SELECT * FROM receipt WHERE run_key = @runKey AND received_at <= @asOf),
-        engagement AS (
-            SELECT g.*
-            FROM engagement g
-            JOIN event e USING (customer_key, event_source, event_id)
-            WHERE g.run_key = @runKey AND e.recorded_at <= @asOf
-        ),
+        engagement AS (SELECT * FROM engagement WHERE run_key = @runKey AND recorded_at <= @asOf),
         conversion AS ({PastConversions} AND c.run_key = @runKey)
         """;
 

@@ -49,10 +49,13 @@ internal sealed class ReportComposer(
 
     private long Customers(Func<LedgerRow, bool> which) => ledger.Where(which).Sum(row => row.Customers);
 
-    private (long N, decimal Amount) Sum(string metric, short arm, By? by, int key) =>
-        by is { } group ? counts.Of(metric, arm, group, key) : counts.All(metric, arm);
+    private (long N, decimal Amount) Sum(string metric, short arm, By? by, int[] keys) =>
+        by is { } group
+            ? keys.Select(key => counts.Of(metric, arm, group, key))
+                .Aggregate((sum, one) => (sum.N + one.N, sum.Amount + one.Amount))
+            : counts.All(metric, arm);
 
-    private long Count(string metric, By? by = null, int key = 0) => Sum(metric, Treated, by, key).N;
+    private long Count(string metric, By? by = null, params int[] keys) => Sum(metric, Treated, by, keys).N;
 
     private ReportLedger Ledger() =>
         new()
@@ -97,26 +100,26 @@ internal sealed class ReportComposer(
                 : [new("converted", Count("converted"), Count("conversions"))],
         ];
 
-    /// <summary>An arm, or the part of it that has the key.</summary>
-    private ArmResult Arm(short arm, By? by = null, int key = 0)
+    /// <summary>An arm, or the part of it that has one of the keys.</summary>
+    private ArmResult Arm(short arm, By? by = null, params int[] keys)
     {
         var reason = arm == Treated ? Reason.Touch : Reason.HeldOut;
-        var customers = Customers(row => row.Reason == reason && Has(row, by, key));
-        var converted = Sum("converted", arm, by, key).N;
-        var (conversions, value) = Sum("conversions", arm, by, key);
+        var customers = Customers(row => row.Reason == reason && Has(row, by, keys));
+        var converted = Sum("converted", arm, by, keys).N;
+        var (conversions, value) = Sum("conversions", arm, by, keys);
         double? rate = customers == 0 || _plan.Goal.Event is null ? null : (double)converted / customers;
         return new(customers, converted, conversions, value, rate)
         {
-            OtherCurrency = Sum("other_currency", arm, by, key).N,
+            OtherCurrency = Sum("other_currency", arm, by, keys).N,
         };
     }
 
-    private static bool Has(LedgerRow row, By? by, int key) =>
+    private static bool Has(LedgerRow row, By? by, int[] keys) =>
         by switch
         {
-            By.Variant => row.Variant == key,
-            By.Channel => row.Channel == key,
-            By.Wave => row.Wave == key,
+            By.Variant => keys.Contains(row.Variant),
+            By.Channel => keys.Contains(row.Channel),
+            By.Wave => keys.Contains(row.Wave),
             _ => true,
         };
 
@@ -218,7 +221,7 @@ internal sealed class ReportComposer(
                 var control = Arm(Control, By.Channel, (short)channel);
                 return new ChannelResult(
                     channel,
-                    Sent(By.Channel, (short)channel, treated),
+                    Sent(treated, By.Channel, (short)channel),
                     treated,
                     control,
                     OfEvent(Proportions.Newcombe(treated.Arm, control.Arm))
@@ -226,35 +229,40 @@ internal sealed class ReportComposer(
             }),
         ];
 
+    /// <summary>Waves that roll differently may have the same window.</summary>
     private WindowResult[] Windows() =>
         [
             .. windows
                 .Where(window => ledger.Any(row => row.Wave == window.Wave))
+                .GroupBy(window => (window.Channel, window.OpensAt, window.ClosesAt))
                 .Select(window =>
                 {
-                    var treated = Arm(Treated, By.Wave, window.Wave);
+                    int[] waves = [.. window.Select(one => one.Wave)];
+                    var treated = Arm(Treated, By.Wave, waves);
                     return new WindowResult(
-                        window.Channel,
-                        window.OpensAt,
-                        window.ClosesAt,
-                        Sent(By.Wave, window.Wave, treated),
+                        window.Key.Channel,
+                        window.Key.OpensAt,
+                        window.Key.ClosesAt,
+                        Sent(treated, By.Wave, waves),
                         treated,
-                        Arm(Control, By.Wave, window.Wave)
+                        Arm(Control, By.Wave, waves)
                     )
                     {
-                        MassSends = window.MassSends,
+                        MassSends = MassSendCounts.Sum([
+                            .. window.Select(one => one.MassSends).OfType<MassSendCounts>(),
+                        ]),
                     };
                 }),
         ];
 
-    private SendCounts Sent(By by, int key, ArmResult treated) =>
+    private SendCounts Sent(ArmResult treated, By by, params int[] keys) =>
         new(
             treated.Customers,
-            Count("attempted", by, key),
-            Count("accepted", by, key),
-            Count("delivered", by, key),
-            Count("opened_customers", by, key),
-            Count("clicked_customers", by, key)
+            Count("attempted", by, keys),
+            Count("accepted", by, keys),
+            Count("delivered", by, keys),
+            Count("opened_customers", by, keys),
+            Count("clicked_customers", by, keys)
         );
 
     private DayResult[] Days()

@@ -10,7 +10,8 @@ namespace Campaigns.Reports;
 /// that spreadsheets read Chinese.</summary>
 public static class ReportCsv
 {
-    private const string FormulaStarts = "=+-@\t\r";
+    // With the full-width ones, which spreadsheets of East Asia compute as well.
+    private const string FormulaStarts = "=+-@\t\r\n＝＋－＠";
 
     /// <summary>The whole table.</summary>
     public static string Of(CampaignReport report)
@@ -28,7 +29,7 @@ public static class ReportCsv
                 section,
                 group,
                 metric,
-                Number(figure.Value),
+                figure.Exact?.ToString(CultureInfo.InvariantCulture) ?? Number(figure.Value),
                 Number(figure.Low),
                 Number(figure.High),
                 figure.Missing
@@ -42,7 +43,7 @@ public static class ReportCsv
     /// compute.</summary>
     internal static string Field(string? text)
     {
-        var start = text?.TrimStart(' ');
+        var start = text?.TrimStart(' ', '\u00A0', '\u3000');
         if (string.IsNullOrEmpty(text) || string.IsNullOrEmpty(start))
         {
             return "";
@@ -88,7 +89,8 @@ public static class ReportCsv
             ),
             .. report.ByWindow.SelectMany(window =>
             {
-                var name = $"{ProductJson.NameOf(window.Channel)} {window.OpensAt:yyyy-MM-ddTHH:mmzzz}";
+                var name =
+                    $"{ProductJson.NameOf(window.Channel)} {window.OpensAt:yyyy-MM-ddTHH:mmzzz}/{window.ClosesAt:yyyy-MM-ddTHH:mmzzz}";
                 return Sends("byWindow", name, window.Sent)
                     .Concat(window.MassSends is { } mass ? MassLines("byWindow", name, mass) : [])
                     .Concat(ArmLines("byWindow", name, window.Treated))
@@ -158,13 +160,17 @@ public static class ReportCsv
             .. number.LastYear is { } lastYear
                 ? LastYearLines("treated", lastYear.Treated).Concat(LastYearLines("control", lastYear.Control))
                 : [],
-            .. number.ByVariant.SelectMany(variant =>
-                ChangeLines(variant.Variant, variant.Treated)
-                    .Append(("number", variant.Variant, "change", variant.Change))
-                    .Append(("number", variant.Variant, "cuped", variant.Cuped))
-                    .Append(("number", variant.Variant, "cupedPValue", Of(variant.CupedPValue)))
-                    .Append(("number", variant.Variant, "adjustedPValue", Of(variant.AdjustedPValue)))
-            ),
+            .. number.ByVariant.SelectMany(variant => VariantLines($"variant:{variant.Variant}", variant)),
+        ];
+
+    // A variant may be named as an arm is.
+    private static IEnumerable<(string, string, string, Measured)> VariantLines(string group, VariantChange variant) =>
+        [
+            .. ChangeLines(group, variant.Treated),
+            ("number", group, "change", variant.Change),
+            ("number", group, "cuped", variant.Cuped),
+            ("number", group, "cupedPValue", Of(variant.CupedPValue)),
+            ("number", group, "adjustedPValue", Of(variant.AdjustedPValue)),
         ];
 
     private static IEnumerable<(string, string, string, Measured)> ChangeLines(string group, ChangeArm arm) =>
@@ -213,7 +219,7 @@ public static class ReportCsv
             (section, group, "customers", Of(arm.Customers)),
             (section, group, "converted", Of(arm.Converted)),
             (section, group, "conversions", Of(arm.Conversions)),
-            (section, group, "value", Of((double)arm.Value)),
+            (section, group, "value", new((double)arm.Value) { Exact = arm.Value }),
             (section, group, "otherCurrency", Of(arm.OtherCurrency)),
             (section, group, "rate", new(arm.Rate)),
         ];

@@ -17,7 +17,7 @@ public enum MissingReason
     /// <summary>All have the same value (nobody or everybody converted, say), so nothing tells how sure one can be.</summary>
     NoVariation,
 
-    /// <summary>An arm has fewer than two customers.</summary>
+    /// <summary>An arm has fewer than two customers or, where arms' sizes are checked, expects fewer than five.</summary>
     TooFewCustomers,
 
     /// <summary>The smaller arm expects fewer than five conversions: a look now would raise false alarms.</summary>

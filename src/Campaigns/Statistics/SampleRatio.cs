@@ -11,13 +11,17 @@ public readonly record struct SampleRatio(double? ChiSquare, double PValue)
     /// <summary>A p below this is a mismatch.</summary>
     public const double Threshold = 0.001;
 
+    /// <summary>Customers that each arm has to expect: with fewer, χ² says nothing of how likely they are.</summary>
+    public const double LeastExpected = 5;
+
     /// <summary>Whether to say: do not trust, the arms are not what was planned.</summary>
     public bool IsMismatch => PValue < Threshold;
 
     /// <summary>χ² of the observed arms against the planned shares.</summary>
     /// <param name="observed">Customers by arm.</param>
     /// <param name="planned">Shares or weights by arm, on any scale; none negative.</param>
-    /// <returns><see cref="MissingReason.TooFewCustomers"/> where there are none, <see cref="MissingReason.NoHoldout"/>
+    /// <returns><see cref="MissingReason.TooFewCustomers"/> where an arm expects fewer than
+    /// <see cref="LeastExpected"/>, <see cref="MissingReason.NoHoldout"/>
     /// where fewer than two arms were planned.</returns>
     public static Figure<SampleRatio> Check(IReadOnlyList<long> observed, IReadOnlyList<double> planned)
     {
@@ -34,6 +38,8 @@ public readonly record struct SampleRatio(double? ChiSquare, double PValue)
             return MissingReason.NoHoldout;
 
         var scale = total / arms.Sum(arm => arm.Share);
+        if (arms.Min(arm => arm.Share) * scale < LeastExpected)
+            return MissingReason.TooFewCustomers;
         var chiSquare = arms.Sum(arm => Math.Pow(arm.Count - arm.Share * scale, 2) / (arm.Share * scale));
         return new SampleRatio(chiSquare, Tails.ChiSquare(chiSquare, arms.Count - 1));
     }

@@ -11,6 +11,7 @@ using Dapper;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Primitives;
 
 namespace Campaigns.Tests.Api;
 
@@ -254,8 +255,8 @@ public sealed class EdgeTests(EdgeTests.Probes probes) : IClassFixture<EdgeTests
     public async Task A_signed_link_opens_its_own_address_until_it_expires()
     {
         var links = _api.Services.GetRequiredService<SignedLinks>();
-        var link = links.For("/v1/probe/report", TimeSpan.FromMinutes(5)).Url;
-        Assert.Equal("link", await _api.Anonymous.GetStringAsync(link + "&language=zh"));
+        var link = links.For("/v1/probe/report", QueryCollection.Empty, TimeSpan.FromMinutes(5)).Url;
+        Assert.Equal("link", await _api.Anonymous.GetStringAsync(link + "&lang=zh&format=html"));
 
         await _api
             .Anonymous.GetAsync(link.Replace("report", "secret", StringComparison.Ordinal))
@@ -263,10 +264,36 @@ public sealed class EdgeTests(EdgeTests.Probes probes) : IClassFixture<EdgeTests
         await _api
             .Anonymous.GetAsync(link.Replace("expires=", "expires=9", StringComparison.Ordinal))
             .RefusedAsync(401, "unauthenticated");
-        var expired = links.For("/v1/probe/report", TimeSpan.FromMinutes(-1)).Url;
+        var expired = links.For("/v1/probe/report", QueryCollection.Empty, TimeSpan.FromMinutes(-1)).Url;
         await _api.Anonymous.GetAsync(expired).RefusedAsync(401, "unauthenticated");
-        var closed = links.For("/v1/probe/numbers", TimeSpan.FromMinutes(5)).Url;
+        var closed = links.For("/v1/probe/numbers", QueryCollection.Empty, TimeSpan.FromMinutes(5)).Url;
         await _api.Anonymous.GetAsync(closed).RefusedAsync(401, "unauthenticated");
+    }
+
+    [Fact]
+    public async Task A_signed_link_asks_what_it_was_made_for_and_nothing_else()
+    {
+        var question = new QueryCollection(
+            new Dictionary<string, StringValues> { ["run"] = "2", ["asOf"] = "2026-03-02T08:00:00+08:00" }
+        );
+        var link = _api
+            .Services.GetRequiredService<SignedLinks>()
+            .For("/v1/probe/report", question, TimeSpan.FromMinutes(5))
+            .Url;
+
+        Assert.Equal("link", await _api.Anonymous.GetStringAsync(link + "&format=csv"));
+        string[] others =
+        [
+            link + "&exact=true",
+            link + "&run=3",
+            link.Replace("run=2", "run=3", StringComparison.Ordinal),
+            link.Replace("run=2&", "", StringComparison.Ordinal),
+        ];
+        foreach (var other in others)
+        {
+            var refused = await _api.Anonymous.GetAsync(other).RefusedAsync(401, "unauthenticated");
+            Assert.Contains("but format and lang", refused.Detail, StringComparison.Ordinal);
+        }
     }
 
     [Theory]

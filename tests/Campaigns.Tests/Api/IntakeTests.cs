@@ -2,6 +2,7 @@ using System.Net;
 using Campaigns.Access;
 using Campaigns.Api.Edge;
 using Campaigns.Outcomes;
+using Campaigns.Tests.Outcomes;
 using Campaigns.Tests.Support;
 using Dapper;
 
@@ -57,6 +58,36 @@ public sealed class IntakeTests
         await held.RollbackAsync();
         Assert.Equal(HttpStatusCode.OK, (await first).StatusCode);
         Assert.Equal(HttpStatusCode.OK, (await backend.PostAsync(path, Batch(path, names[0], size))).StatusCode);
+    }
+
+    [Fact]
+    public async Task Reports_that_count_again_wait_for_each_other_and_those_of_counters_do_not()
+    {
+        await using var given = await GivenArms.CreateAsync();
+        var settings = Narrow.Append(new("Intake:Recounts", "1")).ToDictionary();
+        await using var api = await ApiHost.StartAsync(given.Database, settings: settings);
+        await using var blocking = await given.DataSource.OpenConnectionAsync();
+        await using var held = await blocking.BeginTransactionAsync();
+        await blocking.ExecuteAsync("LOCK TABLE receipt IN ACCESS EXCLUSIVE MODE");
+        var first = ReportAsync("?exact=true");
+        await Eventually.BeAsync(
+            () =>
+                blocking.QuerySingleAsync<long>(
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                ),
+            waiting => waiting > 0,
+            "one that is being counted"
+        );
+
+        var shed = await ReportAsync("?asOf=2026-03-02T08:00:00Z").RefusedAsync(503, "overloaded");
+
+        Assert.Contains("without exact", shed.Detail, StringComparison.Ordinal);
+        Assert.Equal(HttpStatusCode.OK, (await ReportAsync("")).StatusCode);
+        await held.RollbackAsync();
+        Assert.Equal(HttpStatusCode.OK, (await first).StatusCode);
+
+        Task<HttpResponseMessage> ReportAsync(string question) =>
+            api.As(Role.Analyst).GetAsync(new Uri($"/v1/campaigns/savings/report{question}", UriKind.Relative));
     }
 
     [Fact]

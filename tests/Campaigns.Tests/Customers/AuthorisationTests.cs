@@ -161,7 +161,9 @@ public sealed class AuthorisationTests
         Assert.Equal(400, (int)refused.StatusCode);
         var problem = JsonNode.Parse(await refused.Content.ReadAsStringAsync())!;
         Assert.Equal(
-            new[] { "source", "id", "customerId", "template", "messages" }.Select(field => $"authorisations[0].{field}"),
+            new[] { "source", "id", "customerId", "template", "messages" }.Select(field =>
+                $"authorisations[0].{field}"
+            ),
             problem["errors"]!.AsArray().Select(error => error!["path"]!.ToString())
         );
     }

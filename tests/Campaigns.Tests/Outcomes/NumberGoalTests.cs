@@ -1,6 +1,8 @@
+using Campaigns.Access;
 using Campaigns.Reports;
 using Campaigns.Statistics;
 using Campaigns.Tests.Statistics;
+using Campaigns.Tests.Support;
 using Npgsql;
 using static Campaigns.Tests.Outcomes.GivenNumbers;
 
@@ -141,6 +143,34 @@ public sealed class NumberGoalTests
 
         var change = (await given.ReportAsync()).Number!;
         Assert.Equal(3, change.Treated.LookedUp + change.Control.LookedUp);
+    }
+
+    [Fact]
+    public async Task The_numbers_of_whoever_is_erased_go_and_what_they_added_up_to_stays()
+    {
+        await using var given = await CreateAsync(4, 4);
+        await HoldAsync(given, Enumerable.Range(1, 4).SelectMany(i => new[] { ($"t{i}", (decimal?)i), ($"h{i}", i) }));
+        await TakeBaselineAsync(given);
+        await HoldAsync(given, Enumerable.Range(1, 4).Select(i => ($"t{i}", (decimal?)(10 * i))));
+        await FollowUpAsync(given);
+        var before = (await given.ReportAsync()).Number!;
+
+        await using var host = await ApiHost.StartAsync(given.Database);
+        var erased = await host.As(Role.Backend).DeleteAsync(new Uri("/v1/customers/t1", UriKind.Relative));
+
+        Assert.True(erased.IsSuccessStatusCode);
+        Assert.Equal(7, await given.AskAsync<long>("SELECT count(*) FROM goal_baseline"));
+        Assert.Equal(7, await given.AskAsync<long>("SELECT count(*) FROM goal_followup"));
+        foreach (var after in new[] { await given.ReportAsync(), await given.ExactAsync() })
+        {
+            Assert.Equal(before with { ByVariant = [] }, after.Number! with { ByVariant = [] });
+            Assert.Equal(before.ByVariant, after.Number!.ByVariant);
+        }
+
+        // The other groups are still added up again.
+        await given.ExecuteAsync("DELETE FROM goal_sum");
+        var others = (await given.ExactAsync()).Number!;
+        Assert.Equal((2, 4), (others.Treated.LookedUp, others.Control.LookedUp));
     }
 
     [Fact]

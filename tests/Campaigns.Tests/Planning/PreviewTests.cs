@@ -175,7 +175,16 @@ public sealed class PreviewHost : IAsyncLifetime
             SELECT customer_key, t.event_type, s.event_source, 'd' || customer_key, now() - interval '1 day', now()
             FROM customer CROSS JOIN event_type t CROSS JOIN event_source s
             WHERE t.name = 'deposit' AND s.name = 'core'
-            ORDER BY customer_key LIMIT @Depositors
+            ORDER BY customer_key LIMIT @Depositors;
+            -- Of two others one took her deposit back, and of one only the taking back is in the time that is looked at.
+            INSERT INTO event (customer_key, event_type, event_source, event_id, occurred_at, recorded_at, attributes)
+            SELECT c.customer_key, t.event_type, s.event_source, e.id, now() - interval '1 day', now(), e.attributes::jsonb
+            FROM (SELECT customer_key, row_number() OVER (ORDER BY customer_key DESC) AS place FROM customer) c
+            JOIN (VALUES (1, 'b', NULL), (2, 'r', '{"reverses": "long-ago"}')) AS e (place, id, attributes) USING (place)
+            CROSS JOIN event_type t CROSS JOIN event_source s
+            WHERE t.name = 'deposit' AND s.name = 'core';
+            INSERT INTO reversal (customer_key, event_source, event_id, recorded_at)
+            SELECT customer_key, event_source, event_id, now() FROM event WHERE event_id = 'b'
             """,
             new { Depositors }
         );

@@ -45,12 +45,12 @@ public sealed class ReportPageTests
         var json = await host.As(Role.Analyst).GetStringAsync(new Uri($"{Path}?{query}", UriKind.Relative));
         using var report = JsonDocument.Parse(json);
         var link = await host.As(Role.Analyst)
-            .PostAsync<object>(Path + "/link", new { })
+            .PostAsync<object>($"{Path}/link?{query}", new { })
             .ReadAsync<Campaigns.Api.Auth.SignedLink>();
 
         foreach (var (language, width) in new[] { ("en", 1280), ("zh-CN", 390) })
         {
-            var url = new Uri(host.Address, $"{link.Url}&format=html&lang={language}&{query}");
+            var url = new Uri(host.Address, $"{link.Url}&format=html&lang={language}");
             var page = await Chromium.ShowAsync(url, width);
 
             Assert.Equal(language, page.Language);

@@ -1,6 +1,8 @@
+using Campaigns.Access;
 using Campaigns.Outcomes;
 using Campaigns.Reports;
 using Campaigns.Tests.Outcomes;
+using Campaigns.Tests.Support;
 
 namespace Campaigns.Tests.Reports;
 
@@ -68,6 +70,26 @@ public sealed class ReportQuestionTests
                 groups.ThisPeriod.Converted,
                 groups.PeriodBefore.Converted
             );
+        }
+    }
+
+    [Fact]
+    public async Task As_of_an_instant_before_an_erasure_the_erased_still_count()
+    {
+        await using var given = await GivenArms.CreateAsync();
+        await given.EngageAsync(Opens(given, "t1"));
+        var before = new DateTimeOffset(await given.AskAsync<DateTime>("SELECT clock_timestamp()"));
+
+        await using var host = await ApiHost.StartAsync(given.Database);
+        var erased = await host.As(Role.Backend).DeleteAsync(new Uri("/v1/customers/t1", UriKind.Relative));
+
+        Assert.True(erased.IsSuccessStatusCode);
+        Assert.Equal((1, 1), (await OpenedAsync(before), await OpenedAsync(null)));
+
+        async Task<long> OpenedAsync(DateTimeOffset? asOf)
+        {
+            var report = await given.ReportAsync(new ReportQuestion { AsOf = asOf });
+            return report.Funnel.Single(step => step.Metric == "opened").Unique;
         }
     }
 
@@ -147,7 +169,14 @@ public sealed class ReportQuestionTests
             given.Buys("t1", Day),
             given.Buys("t3", Day),
             given.Buys("h1", -Day),
-            given.Buys("t4", -8 * Day)
+            given.Buys("t4", -8 * Day),
+            // Taken back by an event of the goal's own name, which is none itself.
+            given.Buys("t2", -2 * Day, "back"),
+            given.Cancels("t2", "back") with
+            {
+                Name = GivenArms.Goal,
+                OccurredAt = given.Start - Day,
+            }
         );
 
         var groups = (await given.ReportAsync(new ReportQuestion { NotCausal = true })).NotCausal!;

@@ -104,12 +104,69 @@ public sealed class ReportTests
     [InlineData("=HYPERLINK(\"x\")", "\"'=HYPERLINK(\"\"x\"\")\"")]
     [InlineData(" +1+2", "' +1+2")]
     [InlineData("@sum", "'@sum")]
+    [InlineData("＝1+2", "'＝1+2")]
+    [InlineData("\u3000＋1", "'\u3000＋1")]
+    [InlineData("＠sum", "'＠sum")]
+    [InlineData("－1", "'－1")]
+    [InlineData("\t=1", "'\t=1")]
+    [InlineData("\n=1", "\"'\n=1\"")]
     [InlineData("-0.25", "-0.25")]
     [InlineData("a,b", "\"a,b\"")]
     [InlineData("plain", "plain")]
     [InlineData("   ", "")]
     public void A_text_that_a_spreadsheet_would_compute_is_defused(string text, string field) =>
         Assert.Equal(field, ReportCsv.Field(text));
+
+    [Fact]
+    public async Task Rows_of_the_CSV_have_names_of_their_own_and_values_all_their_digits()
+    {
+        await using var given = await GivenArms.CreateAsync();
+        await given.ExecuteAsync(
+            """
+            INSERT INTO wave (run_key, wave, channel, opens_at, closes_at)
+            SELECT run_key, 2, channel, opens_at, closes_at FROM wave;
+            UPDATE decision d SET wave = 2 FROM customer c
+            WHERE c.customer_key = d.customer_key AND customer_id IN ('t1', 'h1');
+            DELETE FROM run_ledger;
+            INSERT INTO run_ledger (run_key, step, reason, channel, variant, wave, customers)
+            SELECT run_key, 1, reason, coalesce(channel, 0), coalesce(variant, 0), wave, count(*)
+            FROM decision
+            GROUP BY 1, 3, 4, 5, 6
+            """
+        );
+        await given.RecordAsync(
+            given.Buys("t1", TimeSpan.FromDays(1), amount: 9_999_999_999_999_999.99m),
+            given.Buys("t2", TimeSpan.FromDays(1), amount: -1),
+            given.Buys("h1", TimeSpan.FromDays(1), amount: 0.5m)
+        );
+
+        var report = await given.ReportAsync();
+
+        var window = Assert.Single(report.ByWindow);
+        Assert.Equal((3, 2, 3, 1), Figures(window));
+        Assert.Equal(9_999_999_999_999_998.99m, window.Treated.Value);
+        var names = ReportCsv.Lines(report).Select(line => (line.Section, line.Group, line.Metric)).ToList();
+        Assert.Equal(names.Distinct(), names);
+        Assert.Contains("lift,treated,value,9999999999999998.99,", ReportCsv.Of(report), StringComparison.Ordinal);
+
+        static (long, long, long, long) Figures(WindowResult one) =>
+            (one.Treated.Customers, one.Treated.Converted, one.Control.Customers, one.Control.Converted);
+    }
+
+    [Fact]
+    public async Task A_variant_that_is_named_as_an_arm_is_told_apart_from_it()
+    {
+        await using var given = await GivenReports.OfNumberAsync();
+        await given.ExecuteAsync(
+            "UPDATE run SET plan = replace(replace(plan::text, '\"warm\"', '\"treated\"'), '\"plain\"', '\"control\"')::jsonb"
+        );
+
+        var report = await given.ReportAsync();
+
+        Assert.Equal(["treated", "control"], report.Number!.ByVariant.Select(variant => variant.Variant));
+        var names = ReportCsv.Lines(report).Select(line => (line.Section, line.Group, line.Metric)).ToList();
+        Assert.Equal(names.Distinct(), names);
+    }
 
     [Fact]
     public async Task A_campaign_named_like_a_formula_is_a_text_in_the_CSV()

@@ -65,6 +65,16 @@ public sealed class ComparisonsTests
         Assert.True(ratio.IsMismatch);
     }
 
+    [Theory]
+    [InlineData(4, 1, 0.99)] // one in five held out where one in a hundred was planned
+    [InlineData(440, 59, 0.99)] // 4.99 expected
+    public void With_few_customers_expected_there_is_no_alarm(long treated, long heldOut, double share) =>
+        Assert.Equal(MissingReason.TooFewCustomers, SampleRatio.Check([treated, heldOut], [share, 1 - share]).Reason);
+
+    [Fact]
+    public void Five_customers_expected_are_enough() =>
+        Assert.True(SampleRatio.Check([440, 60], [0.99, 0.01]).Value!.Value.IsMismatch);
+
     [Fact]
     public void Without_customers_or_without_a_second_arm_there_is_nothing_to_check()
     {

@@ -75,6 +75,7 @@ CREATE TABLE engagement (
     wave integer NOT NULL,
     customer_key bigint NOT NULL,
     occurred_at timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL,     -- the event goes when its customer is erased
     event_source smallint NOT NULL,
     variant smallint NOT NULL,
     kind text NOT NULL CHECK (kind IN ('opened', 'clicked', 'dismissed')),
