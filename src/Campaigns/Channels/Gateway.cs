@@ -56,6 +56,10 @@ public sealed record GatewayDeclaration
     /// <summary>How long the provider remembers a key; zero where it has none.</summary>
     public TimeSpan DedupePeriod { get; init; }
 
+    /// <summary>Whether it knows each item by its touch key as well, for as long: one that it answers as
+    /// <see cref="SendState.Unknown"/> may then be asked for again, in whatever request, and is sent once.</summary>
+    public bool KnowsTouches { get; init; }
+
     /// <summary>Most accepted sends a customer may get in a calendar month; null where there is no such limit.</summary>
     public int? MonthlyPerCustomer { get; init; }
 }

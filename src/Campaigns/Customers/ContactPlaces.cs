@@ -64,6 +64,12 @@ public enum Withheld : short
     Expired = 8,
     Cancelled = 9,
     TemplateError = 10,
+
+    /// <summary>An earlier attempt, refused as it seemed, was delivered after all.</summary>
+    Delivered = 11,
+
+    /// <summary>A gateway that may have it is not asked again.</summary>
+    Unanswered = 12,
 }
 
 /// <summary>The places that caps leave in a customer's day and week: taken with the attempt, in its transaction, and
@@ -205,38 +211,14 @@ public static class ContactPlaces
         return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
-    /// <summary>When each was last contacted; who never was is left out.</summary>
-    public static async Task<Dictionary<long, DateTime>> LastContactsAsync(
-        NpgsqlConnection connection,
-        long[] keys,
-        CancellationToken cancellationToken
-    )
-    {
-        await using var command = new NpgsqlCommand(
-            "SELECT customer_key, last_contact_at FROM contact WHERE customer_key = ANY (@keys) AND last_contact_at IS NOT NULL",
-            connection
-        );
-        command.Parameters.AddWithValue("keys", keys);
-        var contacts = new Dictionary<long, DateTime>();
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            contacts[reader.GetInt64(0)] = reader.GetDateTime(1);
-        }
-
-        return contacts;
-    }
-
-    /// <summary>Gives places back that were taken at <paramref name="day"/>.</summary>
+    /// <summary>Gives places back that were taken at <paramref name="day"/>: whose last contact was then, was contacted last
+    /// when it was before.</summary>
     /// <param name="keys">Ascending.</param>
-    /// <param name="previous">When each was contacted before, null where never; null as a whole where that is not known.
-    /// </param>
     public static async Task GiveBackAsync(
         NpgsqlConnection connection,
         Channel channel,
         long[] keys,
         ContactDay day,
-        DateTime?[]? previous,
         bool monthly,
         CancellationToken cancellationToken
     )
@@ -244,12 +226,6 @@ public static class ContactPlaces
         await using var command = new NpgsqlCommand(GiveBackSql(channel, monthly), connection);
         command.Parameters.AddWithValue("keys", keys);
         command.Parameters.AddWithValue("days", day.Days);
-        command.Parameters.AddWithValue(
-            "previous",
-            NpgsqlDbType.Array | NpgsqlDbType.TimestampTz,
-            previous ?? new DateTime?[keys.Length]
-        );
-        command.Parameters.AddWithValue("restore", previous is not null);
         command.Parameters.AddWithValue("now", day.Now.UtcDateTime);
         command.Parameters.AddWithValue("month", day.Month);
         await command.ExecuteNonQueryAsync(cancellationToken);
@@ -290,7 +266,7 @@ public static class ContactPlaces
                 {(limits.ChannelPerMonth is null
                     ? ""
                     : "month_contacts = CASE WHEN c.month_contacts / 16 = @month THEN c.month_contacts + 1 ELSE @month * 16 + 1 END,")}
-                last_contact_at = @now
+                previous_contact_at = c.last_contact_at, last_contact_at = @now
             WHERE {range.Exactly("c.customer_key")} AND {string.Join("\n AND ", checks)}
             RETURNING c.customer_key
             """;
@@ -307,8 +283,8 @@ public static class ContactPlaces
     private static string GiveBackSql(Channel channel, bool monthly) =>
         $"""
             WITH given AS MATERIALIZED (
-                SELECT c.customer_key, 4 * (c.last_day - {Day}) AS shift, t.previous
-                FROM unnest(@keys, @previous) AS t (customer_key, previous)
+                SELECT c.customer_key, 4 * (c.last_day - {Day}) AS shift
+                FROM unnest(@keys) AS t (customer_key)
                 JOIN contact c USING (customer_key)
                 ORDER BY c.customer_key
                 FOR UPDATE OF c
@@ -319,7 +295,7 @@ public static class ContactPlaces
                 {(monthly
                     ? "month_contacts = c.month_contacts - CASE WHEN c.month_contacts / 16 = @month AND c.month_contacts % 16 > 0 THEN 1 ELSE 0 END,"
                     : "")}
-                last_contact_at = CASE WHEN @restore AND c.last_contact_at = @now THEN g.previous ELSE c.last_contact_at END
+                last_contact_at = CASE WHEN c.last_contact_at = @now THEN c.previous_contact_at ELSE c.last_contact_at END
             FROM given g
             WHERE c.customer_key = g.customer_key
             """;

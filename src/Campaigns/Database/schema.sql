@@ -157,6 +157,8 @@ TABLE chunk
     members bigint[]
     touches integer NOT NULL
     try smallint NOT NULL DEFAULT 1
+    asked_by text
+    asked_at timestamp with time zone
     fresh boolean NOT NULL DEFAULT true
     due_at timestamp with time zone NOT NULL
     late_since timestamp with time zone
@@ -188,6 +190,7 @@ TABLE contact
     customer_key bigint NOT NULL
     key_hash bigint NOT NULL DEFAULT mix32(((customer_key # (customer_key >> 32)) & '4294967295'::bigint))
     last_contact_at timestamp with time zone
+    previous_contact_at timestamp with time zone
     birth_date date
     risk_rated_until date
     last_day integer NOT NULL DEFAULT 0
@@ -890,9 +893,9 @@ AS $function$
                 WHEN l.code = 0 AND l.attempted_at IS NOT NULL THEN 'attempted'
                 ELSE CASE l.code WHEN 0 THEN 'planned' WHEN 1 THEN 'attempted' WHEN 2 THEN 'unknown'
                                  WHEN 3 THEN 'accepted' WHEN 4 THEN 'failed' WHEN 28 THEN 'expired'
-                                 WHEN 29 THEN 'cancelled' WHEN 30 THEN 'failed' ELSE 'suppressed' END
+                                 WHEN 29 THEN 'cancelled' WHEN 30 THEN 'failed' WHEN 32 THEN 'unknown' ELSE 'suppressed' END
            END,
-           CASE WHEN l.code > 20 AND l.delivered_at IS NULL AND l.code NOT IN (28, 29)
+           CASE WHEN l.code > 20 AND l.delivered_at IS NULL AND l.code NOT IN (28, 29, 32)
                 THEN (l.code - 20)::smallint END,
            l.attempted_at, l.accepted_at, l.delivered_at, l.chunk::integer
     FROM last l

@@ -5,47 +5,51 @@ using Npgsql;
 namespace Campaigns.Dispatch;
 
 /// <summary>Who of a round may go.</summary>
-/// <param name="Previous">When each was contacted before; null where no cap asks for it.</param>
 /// <param name="Waiting">A campaign with a higher priority may still need their place.</param>
-internal sealed record Admitted(
-    List<Touch> Passed,
-    IReadOnlyDictionary<long, DateTime>? Previous,
-    IReadOnlyDictionary<long, Withheld> Refused,
-    List<Touch> Waiting
-);
+internal sealed record Admitted(List<Touch> Passed, IReadOnlyDictionary<long, Withheld> Refused, List<Touch> Waiting);
 
 /// <summary>Reads consent and reach again, and takes a place under the caps for everyone who may go.</summary>
 internal sealed class Admission(Rivals rivals)
 {
     /// <param name="template">The provider's, of the message; null where it names none.</param>
     /// <param name="candidates">In the order of keys.</param>
+    /// <param name="again">They have their places, and what else a message takes, since they were first attempted.</param>
     internal async Task<Admitted> OfAsync(
         NpgsqlConnection connection,
         WaveContext wave,
         GatewayDeclaration gateway,
         string? template,
         List<Touch> candidates,
+        bool again,
         ContactDay dates,
         CancellationToken cancellationToken
     )
     {
         if (candidates.Count == 0)
         {
-            return new Admitted([], null, new Dictionary<long, Withheld>(), []);
+            return new Admitted([], new Dictionary<long, Withheld>(), []);
         }
 
         long[] keys = [.. candidates.Select(touch => touch.CustomerKey)];
         if (!wave.Marketing)
         {
             var unreachable = await ContactPlaces.NotServicedAsync(connection, gateway, keys, cancellationToken);
-            await SpendAsync(connection, gateway, template, keys, unreachable, cancellationToken);
-            return Sort(candidates, null, unreachable, []);
+            if (!again)
+            {
+                await SpendAsync(connection, gateway, template, keys, unreachable, cancellationToken);
+            }
+
+            return Sort(candidates, unreachable, []);
         }
 
         var limits = wave.Limits(gateway);
-        var previous = limits.MinimumGap is null
-            ? null
-            : await ContactPlaces.LastContactsAsync(connection, keys, cancellationToken);
+        if (again)
+        {
+            var reasons = await ContactPlaces.WhyNotAsync(connection, gateway, keys, limits, cancellationToken);
+            var gone = reasons.Where(one => one.Value != Withheld.FrequencyCap);
+            return Sort(candidates, gone.ToDictionary(one => one.Key, one => one.Value), []);
+        }
+
         var waiting = await rivals.WaitingAsync(connection, wave, limits, keys, dates.Now);
         var taken = new HashSet<long>(keys.Length);
         // Who contests with nobody first: all of them, as a rule.
@@ -68,7 +72,7 @@ internal sealed class Admission(Rivals rivals)
 
         if (taken.Count == keys.Length)
         {
-            return new Admitted(candidates, previous, new Dictionary<long, Withheld>(), []);
+            return new Admitted(candidates, new Dictionary<long, Withheld>(), []);
         }
 
         long[] rest = [.. keys.Where(key => !taken.Contains(key))];
@@ -78,7 +82,7 @@ internal sealed class Admission(Rivals rivals)
             throw new InvalidOperationException("A customer has no contact row.");
         }
 
-        return Sort(candidates, previous, await OutrankedAsync(connection, wave, refused, waiting), waiting);
+        return Sort(candidates, await OutrankedAsync(connection, wave, refused, waiting), waiting);
     }
 
     /// <summary>Where each message takes an authorisation, whoever has none cannot be reached. Marketing never takes one.
@@ -129,7 +133,6 @@ internal sealed class Admission(Rivals rivals)
 
     private static Admitted Sort(
         List<Touch> candidates,
-        IReadOnlyDictionary<long, DateTime>? previous,
         Dictionary<long, Withheld> refused,
         Dictionary<long, int> waiting
     )
@@ -148,6 +151,6 @@ internal sealed class Admission(Rivals rivals)
             }
         }
 
-        return new Admitted(passed, previous, refused, later);
+        return new Admitted(passed, refused, later);
     }
 }

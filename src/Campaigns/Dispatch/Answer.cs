@@ -9,6 +9,9 @@ internal sealed record Answer(Attempt Attempt, Reply Reply, IReadOnlyList<ItemRe
     internal List<Touch> Rejected { get; } = [];
     internal List<Touch> Poisoned { get; } = [];
     internal List<Touch> Retried { get; } = [];
+
+    /// <summary>Whom the gateway may have, and knows by their keys.</summary>
+    internal List<Touch> Unanswered { get; private init; } = [];
     internal IReadOnlyList<IReadOnlyList<Touch>> Unsent { get; private init; } = [];
     internal TimeSpan Wait { get; private init; }
     internal List<long> Accepted { get; } = [];
@@ -16,7 +19,7 @@ internal sealed record Answer(Attempt Attempt, Reply Reply, IReadOnlyList<ItemRe
     internal List<long> Unknown { get; private init; } = [];
 
     internal bool NothingFollows =>
-        Rejected.Count == 0 && Poisoned.Count == 0 && Retried.Count == 0 && Unsent.Count == 0;
+        Rejected.Count == 0 && Poisoned.Count == 0 && Retried.Count == 0 && Unanswered.Count == 0 && Unsent.Count == 0;
 
     /// <summary>Touches that were answered with a code.</summary>
     internal IEnumerable<Touch> WithCode(string code) =>
@@ -32,7 +35,7 @@ internal sealed record Answer(Attempt Attempt, Reply Reply, IReadOnlyList<ItemRe
             case Reply.NotSent notSent:
                 return AllUnsent(attempt, reply, "not_sent", notSent.Wait, [attempt.Touches]);
             case Reply.Of { Result: SendResult.Answered answered }:
-                return Answered(attempt, reply, answered.Items);
+                return Answered(attempt, reply, answered.Items, gateway);
             case Reply.Of { Result: SendResult.Throttled throttled }:
                 return AllUnsent(attempt, reply, "throttled", throttled.RetryAfter, [attempt.Touches]);
             case Reply.Of { Result: SendResult.ChannelStopped stopped }:
@@ -64,15 +67,57 @@ internal sealed record Answer(Attempt Attempt, Reply Reply, IReadOnlyList<ItemRe
     private static Answer AllUnknown(Attempt attempt, Reply reply) =>
         new(attempt, reply, [new(SendState.Unknown, "unanswered", null)]) { Unknown = [.. attempt.Keys] };
 
-    private static Answer Answered(Attempt attempt, Reply reply, IReadOnlyList<ItemResult> items)
+    private static Answer Answered(
+        Attempt attempt,
+        Reply reply,
+        IReadOnlyList<ItemResult> items,
+        GatewayDeclaration gateway
+    )
     {
-        var answer = new Answer(attempt, reply, items);
-        for (var i = 0; i < items.Count; i++)
+        var recorded = items.ToArray();
+        var answer = new Answer(attempt, reply, recorded);
+        for (var i = 0; i < recorded.Length; i++)
         {
-            answer.Add(attempt.Touches[i], items[i]);
+            if (gateway.KnowsTouches && IsOpen(items[i], attempt))
+            {
+                recorded[i] = items[i] with { State = SendState.Retryable };
+                answer.Unanswered.Add(attempt.Touches[i]);
+            }
+            else
+            {
+                answer.Add(attempt.Touches[i], items[i]);
+            }
         }
 
         return answer;
+    }
+
+    /// <summary>That it is not taken now says nothing of the first time.</summary>
+    private static bool IsOpen(ItemResult item, Attempt attempt) =>
+        item.State == SendState.Unknown
+        || attempt.Asked is not null && (item.State == SendState.Retryable || item.Code == ProviderWords.TemplateError);
+
+    /// <summary>The same, where the gateway is not asked again.</summary>
+    internal Answer NotAskedAgain()
+    {
+        if (Unanswered.Count == 0)
+        {
+            return this;
+        }
+
+        var unanswered = Unanswered.ToHashSet();
+        return this with
+        {
+            Items =
+            [
+                .. Items.Select(
+                    (item, i) =>
+                        unanswered.Contains(Attempt.Touches[i]) ? item with { State = SendState.Unknown } : item
+                ),
+            ],
+            Unanswered = [],
+            Unknown = [.. Unknown, .. Unanswered.Select(touch => touch.CustomerKey)],
+        };
     }
 
     private void Add(Touch touch, ItemResult item)

@@ -8,12 +8,12 @@ namespace Campaigns.Dispatch;
 /// <param name="Day">When it was committed: the days in which its places were taken.</param>
 internal sealed record Attempt(int Request, string Key, IReadOnlyList<Touch> Touches, ContactDay Day)
 {
-    /// <summary>When each was contacted before; null where that was not read.</summary>
-    internal IReadOnlyDictionary<long, DateTime>? Previous { get; init; }
-
     /// <summary>It may have been sent before, and nobody knows: that it was not sent now, or is refused for now, says nothing
     /// of the first time.</summary>
     internal bool IsRepeat { get; init; }
+
+    /// <summary>As of its chunk.</summary>
+    internal Asked? Asked { get; init; }
 
     internal long[] Keys => [.. Touches.Select(touch => touch.CustomerKey)];
 }

@@ -56,6 +56,19 @@ internal sealed class AttemptGate(
             withheld[key] = Withheld.Converted;
         }
 
+        if (chunk.Asked is { } asked && !asked.IsKnownTo(gateway, fence.Now))
+        {
+            foreach (var key in candidates.Select(Key))
+            {
+                withheld[key] = Withheld.Unanswered;
+            }
+        }
+
+        foreach (var key in await Deltas.DeliveredAsync(connection, chunk, touches.Select(Key)))
+        {
+            withheld[key] = Withheld.Delivered;
+        }
+
         candidates.RemoveAll(touch => withheld.ContainsKey(touch.CustomerKey));
         var dates = await localDays.AtAsync(connection, fence.Now, fence.Zones);
         var admitted = await admission.OfAsync(
@@ -64,6 +77,7 @@ internal sealed class AttemptGate(
             gateway,
             wave.ProviderTemplate(chunk),
             candidates,
+            again: chunk.Asked is not null,
             dates,
             cancellationToken
         );
@@ -72,19 +86,28 @@ internal sealed class AttemptGate(
             withheld[key] = reason;
         }
 
-        var (passed, previous) = (admitted.Passed, admitted.Previous);
+        var passed = admitted.Passed;
         if (admitted.Waiting.Count > 0)
         {
             await LetWaitAsync(connection, chunk, admitted.Waiting, dates.Now, withheld);
         }
 
-        if (passed.Count > 0 && passed.Count < gateway.MinBatch)
+        if (passed.Count > 0 && passed.Count < gateway.MinBatch && chunk.Asked is null)
         {
-            await MoveOnAsync(connection, chunk, wave, gateway, passed, previous, dates, withheld, cancellationToken);
+            await MoveOnAsync(connection, chunk, wave, gateway, passed, dates, withheld, cancellationToken);
             passed = [];
         }
 
-        var attempts = Split(chunk, gateway, passed, keys, fence.FirstRequest, dates, previous);
+        if (chunk.Asked is not null)
+        {
+            // Whatever keeps them back now, they may have gone.
+            foreach (var (key, _) in withheld.Where(one => one.Value != Withheld.Delivered).ToList())
+            {
+                withheld[key] = Withheld.Unanswered;
+            }
+        }
+
+        var attempts = Split(chunk, gateway, passed, keys, fence.FirstRequest, dates);
         await AppendAndCommitAsync(connection, chunk, gateway, fence, attempts, withheld, answers, cancellationToken);
         return new Round(Halt.None, attempts) { Open = fence.Open };
     }
@@ -191,9 +214,9 @@ internal sealed class AttemptGate(
                 },
             }
         );
-        if (wave.EndedBy is { } ending && candidates.Count > 0)
+        if (wave.EndsWithGoal && candidates.Count > 0)
         {
-            batch.BatchCommands.Add(Converted(ending, wave, candidates));
+            batch.BatchCommands.Add(Converted(wave, candidates));
         }
 
         await batch.PrepareAsync(cancellationToken);
@@ -238,7 +261,8 @@ internal sealed class AttemptGate(
             : Halt.None;
     }
 
-    private static NpgsqlBatchCommand Converted(short ending, WaveContext wave, List<Touch> candidates)
+    // The event's name is looked up each time: its first of all may come while the lane runs.
+    private static NpgsqlBatchCommand Converted(WaveContext wave, List<Touch> candidates)
     {
         long[] keys = [.. candidates.Select(Key)];
         var range = new KeyRange(keys);
@@ -246,14 +270,16 @@ internal sealed class AttemptGate(
             $"""
             SELECT DISTINCT customer_key
             FROM event e
-            WHERE event_type = @type AND {range.Exactly("customer_key")} AND occurred_at >= @since
+            WHERE event_type = (SELECT t.event_type FROM event_type t WHERE t.name = @event) AND {range.Exactly(
+                "customer_key"
+            )} AND occurred_at >= @since
                 AND {Goal.Matches}
             """
         )
         {
             Parameters =
             {
-                new("type", ending),
+                new("event", wave.Plan.Goal.Event),
                 new("since", wave.AsOf.UtcDateTime),
                 new("AtLeast", NpgsqlDbType.Numeric) { Value = (object?)wave.Plan.Goal.AtLeast ?? DBNull.Value },
                 new("Currency", wave.Plan.Goal.ValueCurrency),
@@ -299,13 +325,12 @@ internal sealed class AttemptGate(
         WaveContext wave,
         GatewayDeclaration gateway,
         List<Touch> touches,
-        IReadOnlyDictionary<long, DateTime>? previous,
         ContactDay dates,
         Dictionary<long, Withheld> withheld,
         CancellationToken cancellationToken
     )
     {
-        var attempt = new Attempt(0, "", touches, dates) { Previous = previous };
+        var attempt = new Attempt(0, "", touches, dates);
         await GiveBack.OfAsync(connection, wave, gateway, attempt, touches, cancellationToken);
         var chunks = await fallback.OfAsync(
             connection,
@@ -332,8 +357,7 @@ internal sealed class AttemptGate(
         List<Touch> touches,
         IReadOnlyList<string>? keys,
         int firstRequest,
-        ContactDay dates,
-        IReadOnlyDictionary<long, DateTime>? previous
+        ContactDay dates
     )
     {
         var count = (touches.Count + gateway.MaxBatch - 1) / gateway.MaxBatch;
@@ -343,7 +367,7 @@ internal sealed class AttemptGate(
             var (from, to) = ((int)((long)touches.Count * i / count), (int)((long)touches.Count * (i + 1) / count));
             var request = firstRequest + i;
             var key = keys?[i] ?? $"{chunk.RunKey}-{chunk.Number}-{request}";
-            attempts.Add(new Attempt(request, key, touches[from..to], dates) { Previous = previous });
+            attempts.Add(new Attempt(request, key, touches[from..to], dates) { Asked = chunk.Asked });
         }
 
         return attempts;
@@ -391,8 +415,7 @@ internal sealed class AttemptGate(
             deltas.Move("planned", "attempted", attempted);
         }
 
-        var delivered = await Deltas.DeliveredAsync(connection, chunk, withheld.Keys);
-        deltas.Withhold(chunk, withheld.Where(one => !delivered.Contains(one.Key)).Select(one => one.Value));
+        deltas.Withhold(chunk, withheld.Values);
         deltas.AppendTo(batch);
         await batch.CommitAsync(cancellationToken);
     }

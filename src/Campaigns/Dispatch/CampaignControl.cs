@@ -78,18 +78,19 @@ public sealed class CampaignControl
         CancellationToken cancellationToken
     )
     {
-        if (overdue == Overdue.Skip && await KeyAsync(campaignId, "paused", cancellationToken) is { } key)
-        {
-            await CancelChunksAsync(key, dueOnly: true, cancellationToken);
-        }
-
         IReadOnlyList<int> shifted = [];
         var changed = await ChangeAsync(
             campaignId,
             async (connection, campaignKey, now) =>
             {
                 shifted = overdue == Overdue.Shift ? await ShiftAsync(connection, campaignKey, now) : [];
-                return await CampaignStates.ResumeAsync(connection, campaignKey, actor, now);
+                var resumed = await CampaignStates.ResumeAsync(connection, campaignKey, actor, now);
+                if (resumed && overdue == Overdue.Skip)
+                {
+                    await SkipAsync(connection, campaignKey, cancellationToken);
+                }
+
+                return resumed;
             },
             cancellationToken
         );
@@ -140,7 +141,7 @@ public sealed class CampaignControl
         }
 
         await AnsweredAsync(campaign.Key, cancellationToken);
-        await CancelChunksAsync(campaign.Key, dueOnly: false, cancellationToken);
+        await CancelChunksAsync(campaign.Key, cancellationToken);
         return new Done();
     }
 
@@ -165,10 +166,7 @@ public sealed class CampaignControl
             return Error.NotFound("campaign", campaignId);
         }
 
-        await connection.ExecuteAsync(
-            "SELECT pg_advisory_xact_lock(@LockClass, @campaignKey)",
-            new { CampaignFence.LockClass, campaignKey }
-        );
+        await CampaignFence.TakeAloneAsync(connection, campaignKey);
         var changed = await change(connection, campaignKey, await BusinessClock.NowAsync(connection));
         var state = await connection.QuerySingleAsync<string>(
             "SELECT state FROM campaign WHERE campaign_key = @campaignKey",
@@ -218,22 +216,39 @@ public sealed class CampaignControl
         );
     }
 
-    private async Task CancelChunksAsync(int campaignKey, bool dueOnly, CancellationToken cancellationToken)
+    private async Task CancelChunksAsync(int campaignKey, CancellationToken cancellationToken)
     {
-        foreach (var (run, chunk) in await WaitingAsync(campaignKey, dueOnly, cancellationToken))
+        IEnumerable<(int Run, int Chunk)> waiting;
+        await using (var connection = await _dataSource.OpenConnectionAsync(cancellationToken))
+        {
+            waiting = await WaitingAsync(connection, campaignKey, dueOnly: false);
+        }
+
+        foreach (var (run, chunk) in waiting)
         {
             await _chunkEnd.CancelAsync(run, chunk, cancellationToken);
         }
     }
 
-    private async Task<IEnumerable<(int Run, int Chunk)>> WaitingAsync(
+    /// <summary>Cancels what came due in the pause, in the transaction that ends it.</summary>
+    private static async Task SkipAsync(
+        NpgsqlConnection connection,
         int campaignKey,
-        bool dueOnly,
         CancellationToken cancellationToken
     )
     {
-        await using var connection = await _dataSource.OpenConnectionAsync(cancellationToken);
-        return await connection.QueryAsync<(int Run, int Chunk)>(
+        foreach (var (run, chunk) in await WaitingAsync(connection, campaignKey, dueOnly: true))
+        {
+            await ChunkEnd.CancelAsync(connection, run, chunk, cancellationToken);
+        }
+    }
+
+    private static Task<IEnumerable<(int Run, int Chunk)>> WaitingAsync(
+        NpgsqlConnection connection,
+        int campaignKey,
+        bool dueOnly
+    ) =>
+        connection.QueryAsync<(int Run, int Chunk)>(
             """
             SELECT c.run_key, c.chunk
             FROM run r
@@ -244,16 +259,6 @@ public sealed class CampaignControl
             """,
             new { campaignKey, dueOnly }
         );
-    }
-
-    private async Task<int?> KeyAsync(string campaignId, string state, CancellationToken cancellationToken)
-    {
-        await using var connection = await _dataSource.OpenConnectionAsync(cancellationToken);
-        return await connection.QuerySingleOrDefaultAsync<int?>(
-            "SELECT campaign_key FROM campaign WHERE campaign_id = @campaignId AND state = @state",
-            new { campaignId, state }
-        );
-    }
 
     /// <summary>Moves what is left of every open run, and the instants of its waiting chunks with it.</summary>
     private static async Task<IReadOnlyList<int>> ShiftAsync(

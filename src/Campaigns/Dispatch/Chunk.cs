@@ -22,6 +22,8 @@ internal sealed class Chunk
     public long[]? Members { get; init; }
     public short Try { get; init; }
     public bool Fresh { get; init; }
+    public string? AskedBy { get; init; }
+    public DateTimeOffset? AskedAt { get; init; }
     public long Token { get; init; }
 
     /// <summary>Requests made under earlier leases; above zero only when the chunk is taken up again.</summary>
@@ -29,6 +31,18 @@ internal sealed class Chunk
 
     /// <summary>Business time of the claim.</summary>
     public DateTimeOffset ClaimedAt { get; init; }
+
+    /// <summary>Null where nobody can have its touches already.</summary>
+    internal Asked? Asked => AskedBy is { } gateway ? new Asked(gateway, AskedAt!.Value) : null;
+}
+
+/// <summary>Who may have a chunk's touches already, because it did not say so of each: they are asked for again there, as long
+/// as it knows their keys, and nowhere else. What is withheld of them is unknown, and their places stay taken.</summary>
+/// <param name="At">When they were first attempted; business time.</param>
+internal sealed record Asked(string Gateway, DateTimeOffset At)
+{
+    internal bool IsKnownTo(GatewayDeclaration gateway, DateTimeOffset now) =>
+        gateway.Name == Gateway && now - At < gateway.DedupePeriod;
 }
 
 /// <summary>A chunk to be made of touches that another chunk could not finish.</summary>
@@ -43,5 +57,6 @@ internal sealed record NewChunk(
     long[] Members,
     short Try,
     bool Fresh,
-    DateTimeOffset DueAt
+    DateTimeOffset DueAt,
+    Asked? Asked = null
 );

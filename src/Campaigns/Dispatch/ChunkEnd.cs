@@ -49,10 +49,31 @@ internal sealed class ChunkEnd(NpgsqlDataSource dataSource)
     internal Task<bool> CancelAsync(int runKey, int number, CancellationToken cancellationToken) =>
         EndAsync(runKey, number, Withheld.Cancelled, cancellationToken);
 
+    /// <summary>As <see cref="CancelAsync(int, int, CancellationToken)"/>, in the caller's transaction.</summary>
+    internal static Task<bool> CancelAsync(
+        NpgsqlConnection connection,
+        int runKey,
+        int number,
+        CancellationToken cancellationToken
+    ) => EndAsync(connection, runKey, number, Withheld.Cancelled, cancellationToken);
+
     private async Task<bool> EndAsync(int runKey, int number, Withheld reason, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var ended = await EndAsync(connection, runKey, number, reason, cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        return ended;
+    }
+
+    private static async Task<bool> EndAsync(
+        NpgsqlConnection connection,
+        int runKey,
+        int number,
+        Withheld reason,
+        CancellationToken cancellationToken
+    )
+    {
         // The new token fences whoever held the chunk; a lease that is still good is left alone.
         var row = await connection.QuerySingleOrDefaultAsync<Row>(
             """
@@ -69,7 +90,8 @@ internal sealed class ChunkEnd(NpgsqlDataSource dataSource)
             ) q
             WHERE c.run_key = q.run_key AND c.chunk = q.chunk
             RETURNING c.run_key, c.chunk AS number, c.wave, c.step, c.channel, c.variant, c.low_key, c.high_key,
-                      c.members, c.try, c.fresh, c.token, c.requests, clock_timestamp() + b.clock_offset AS now,
+                      c.members, c.try, c.fresh, c.asked_by, c.asked_at, c.token, c.requests,
+                      clock_timestamp() + b.clock_offset AS now,
                       coalesce(c.planned_wave, c.wave) AS planned_wave,
                       (
                           SELECT w.channel FROM wave w
@@ -89,7 +111,6 @@ internal sealed class ChunkEnd(NpgsqlDataSource dataSource)
         }
 
         await FinishAsync(connection, row, reason, cancellationToken);
-        await transaction.CommitAsync(cancellationToken);
         return true;
     }
 
@@ -101,6 +122,7 @@ internal sealed class ChunkEnd(NpgsqlDataSource dataSource)
     )
     {
         var chunk = row.AsChunk();
+        reason = chunk.Asked is null ? reason : Withheld.Unanswered;
         var earlier = await EarlierAttempts.OfAsync(connection, row.RunKey, row.Number);
         var deltas = new Deltas(chunk);
         long[] rest = [.. (await CustomersAsync(connection, row)).Where(key => !earlier.Handled.Contains(key)).Order()];
@@ -212,6 +234,8 @@ internal sealed class ChunkEnd(NpgsqlDataSource dataSource)
         public long[]? Members { get; init; }
         public short Try { get; init; }
         public bool Fresh { get; init; }
+        public string? AskedBy { get; init; }
+        public DateTimeOffset? AskedAt { get; init; }
         public long Token { get; init; }
         public int Requests { get; init; }
         public DateTimeOffset Now { get; init; }
@@ -229,6 +253,8 @@ internal sealed class ChunkEnd(NpgsqlDataSource dataSource)
                 Variant = Variant,
                 Try = Try,
                 Fresh = Fresh,
+                AskedBy = AskedBy,
+                AskedAt = AskedAt,
                 Token = Token,
                 Requests = Requests,
             };

@@ -49,7 +49,7 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
             ) next
             WHERE c.run_key = @run AND c.chunk = next.chunk AND {NotWaitedFor}
             RETURNING c.run_key, c.chunk AS number, c.wave, c.step, c.channel, c.variant, c.low_key, c.high_key,
-                      c.members, c.try, c.fresh, c.token, c.requests, next.now AS claimed_at,
+                      c.members, c.try, c.fresh, c.asked_by, c.asked_at, c.token, c.requests, next.now AS claimed_at,
                       coalesce(c.planned_wave, c.wave) AS planned_wave,
                       (
                           SELECT w.channel FROM wave w
@@ -173,9 +173,10 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
             await connection.ExecuteAsync(
                 """
                 INSERT INTO chunk
-                    (run_key, chunk, wave, planned_wave, step, channel, variant, members, touches, try, fresh, due_at)
+                    (run_key, chunk, wave, planned_wave, step, channel, variant, members, touches, try, fresh, due_at,
+                     asked_by, asked_at)
                 SELECT @runKey, max(c.chunk) + 1, @Wave, @PlannedWave, 1, @channel, @Variant, @Members, cardinality(@Members), @Try,
-                       @Fresh, @DueAt
+                       @Fresh, @DueAt, @askedBy, @askedAt
                 FROM chunk c
                 WHERE c.run_key = @runKey
                 """,
@@ -190,6 +191,8 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
                     chunk.Try,
                     chunk.Fresh,
                     chunk.DueAt,
+                    askedBy = chunk.Asked?.Gateway,
+                    askedAt = chunk.Asked?.At,
                 }
             );
         }

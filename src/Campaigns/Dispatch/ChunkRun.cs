@@ -285,7 +285,7 @@ internal sealed partial class ChunkRun(
         var known =
             gateway.Declaration.Dedupe == Dedupe.Key
             && gateway.Declaration.Name == earlier.Gateway
-            && now.Now - earlier.AttemptedAt < gateway.Declaration.DedupePeriod;
+            && now.Now - (chunk.Asked?.At ?? earlier.AttemptedAt) < gateway.Declaration.DedupePeriod;
         return (Halt.None, halt == Halt.None && whole && known ? attempt : null, now, open);
     }
 
@@ -298,7 +298,8 @@ internal sealed partial class ChunkRun(
             earlier.CustomerKeys,
             CancellationToken.None
         );
-        return new Attempt(earlier.Request, earlier.RequestKey, touches, await tools.DayAsync(earlier.AttemptedAt));
+        var day = await tools.DayAsync(earlier.AttemptedAt);
+        return new Attempt(earlier.Request, earlier.RequestKey, touches, day) { Asked = chunk.Asked };
     }
 
     /// <summary>Twice as late each time.</summary>

@@ -45,7 +45,7 @@ internal sealed class Deltas(int runKey, int wave, short channel, short variant)
     {
         foreach (var reason in reasons)
         {
-            if (reason != Customers.Withheld.Moved)
+            if (reason is not Customers.Withheld.Moved and not Customers.Withheld.Delivered)
             {
                 Move(chunk.Fresh ? Planned : "attempted", StateOf(reason), 1);
             }
@@ -123,6 +123,7 @@ internal sealed class Deltas(int runKey, int wave, short channel, short variant)
             Withheld.Expired => "expired",
             Withheld.Cancelled => "cancelled",
             Withheld.TemplateError => "failed",
+            Withheld.Unanswered => "unknown",
             _ => "suppressed",
         };
 }

@@ -26,14 +26,6 @@ internal static class GiveBack
             wave.Channel,
             [.. touches.Select(touch => touch.CustomerKey)],
             attempt.Day,
-            attempt.Previous is { } previous
-                ?
-                [
-                    .. touches.Select(touch =>
-                        previous.TryGetValue(touch.CustomerKey, out var at) ? at : (DateTime?)null
-                    ),
-                ]
-                : null,
             gateway.MonthlyPerCustomer is not null,
             cancellationToken
         );

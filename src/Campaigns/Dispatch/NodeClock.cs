@@ -1,3 +1,6 @@
+using Dapper;
+using Npgsql;
+
 namespace Campaigns.Dispatch;
 
 /// <summary>Whether this node tells the same time as the database.</summary>
@@ -17,4 +20,12 @@ internal static class NodeClock
 internal static class CampaignFence
 {
     internal const int LockClass = 0x46454E43; // "FENC"
+
+    /// <summary>Until the transaction ends no attempt of the campaign is committed, and nobody else changes where it stands.
+    /// </summary>
+    internal static Task TakeAloneAsync(NpgsqlConnection connection, int campaignKey) =>
+        connection.ExecuteAsync(
+            "SELECT pg_advisory_xact_lock(@LockClass, @campaignKey)",
+            new { LockClass, campaignKey }
+        );
 }

@@ -6,7 +6,12 @@ using Npgsql;
 namespace Campaigns.Dispatch;
 
 /// <summary>Appends outcomes and does what follows from them, in one transaction that is fenced by the lease.</summary>
-internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions options, Fallback fallback)
+internal sealed class OutcomeLog(
+    NpgsqlDataSource dataSource,
+    DispatchOptions options,
+    LocalDays localDays,
+    Fallback fallback
+)
 {
     /// <summary>What <c>hold_chunk</c> raises.</summary>
     private const string LeaseLost = "CM001";
@@ -30,6 +35,12 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
         var delivered = await Deltas.DeliveredAsync(connection, chunk, customers);
         var counts = new OutcomeCounts(chunk, delivered, now);
         var answers = AnswersOf(replies, gateway);
+        var next = await NextTryAsync(connection, chunk, gateway, answers, now);
+        if (next.Asked is null)
+        {
+            answers = answers.ConvertAll(answer => answer.NotAskedAgain());
+        }
+
         await using var batch = new NpgsqlBatch(connection);
         batch.BatchCommands.Add(Hold(chunk));
         Append(batch, chunk, answers, counts, now);
@@ -44,7 +55,7 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
             return false;
         }
 
-        await FollowAsync(connection, chunk, wave, gateway, answers, now, counts);
+        await FollowAsync(connection, chunk, wave, gateway, answers, next, now, counts);
         await using var rest = new NpgsqlBatch(connection);
         counts.Deltas.AppendTo(rest);
         await rest.CommitAsync(CancellationToken.None);
@@ -104,20 +115,53 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
         }
     }
 
+    /// <summary>When what may be asked for again is.</summary>
+    /// <param name="RetryAt">Null where that would be after the window.</param>
+    /// <param name="Asked">Null where nothing is unanswered, or the gateway will not know its key any more.</param>
+    private sealed record NextTry(DateTimeOffset? RetryAt, Asked? Asked);
+
+    private async Task<NextTry> NextTryAsync(
+        NpgsqlConnection connection,
+        Chunk chunk,
+        GatewayDeclaration gateway,
+        List<Answer> answers,
+        DateTimeOffset now
+    )
+    {
+        if (answers.TrueForAll(answer => answer.Retried.Count == 0 && answer.Unanswered.Count == 0))
+        {
+            return new NextTry(null, null);
+        }
+
+        var closesAt = await connection.QuerySingleAsync<DateTimeOffset>(
+            "SELECT closes_at FROM wave WHERE run_key = @RunKey AND wave = @Wave",
+            new { chunk.RunKey, chunk.Wave }
+        );
+        var retryAt = now + Backoff(chunk.Try);
+        if (retryAt >= closesAt - Margin)
+        {
+            return new NextTry(null, null);
+        }
+
+        var unanswered = answers.FindAll(answer => answer.Unanswered.Count > 0);
+        var asked =
+            unanswered.Count == 0
+                ? null
+                : chunk.Asked ?? new Asked(gateway.Name, unanswered.Min(answer => answer.Attempt.Day.Now));
+        return new NextTry(retryAt, asked?.IsKnownTo(gateway, retryAt) == true ? asked : null);
+    }
+
     private async Task FollowAsync(
         NpgsqlConnection connection,
         Chunk chunk,
         WaveContext wave,
         GatewayDeclaration gateway,
         List<Answer> answers,
+        NextTry next,
         DateTimeOffset now,
         OutcomeCounts counts
     )
     {
-        var closesAt = await connection.QuerySingleAsync<DateTimeOffset>(
-            "SELECT closes_at FROM wave WHERE run_key = @RunKey AND wave = @Wave",
-            new { chunk.RunKey, chunk.Wave }
-        );
         foreach (var one in answers)
         {
             Touch[] back =
@@ -125,10 +169,16 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
                 .. one
                     .Rejected.Concat(one.Poisoned)
                     .Concat(one.Retried)
-                    .Concat(one.Unsent.SelectMany(part => part))
+                    .Concat(chunk.Asked is null ? one.Unsent.SelectMany(part => part) : [])
                     .OrderBy(touch => touch.CustomerKey),
             ];
-            await GiveBack.OfAsync(connection, wave, gateway, one.Attempt, back, CancellationToken.None);
+            var taken = chunk.Asked is { } first
+                ? one.Attempt with
+                {
+                    Day = await localDays.AtAsync(connection, first.At, zones: null),
+                }
+                : one.Attempt;
+            await GiveBack.OfAsync(connection, wave, gateway, taken, back, CancellationToken.None);
             if (gateway.NoAuthorisation is { } none && wave.ProviderTemplate(chunk) is { } template)
             {
                 var usedUp = Keys(one.WithCode(none));
@@ -152,17 +202,23 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
             fresh: false,
             CancellationToken.None
         );
-        counts.Failed(rejected.Except(chunks.SelectMany(next => next.Members)));
+        counts.Failed(rejected.Except(chunks.SelectMany(other => other.Members)));
         counts.Failed(Keys(answers.SelectMany(one => one.Poisoned)));
         var retried = Keys(answers.SelectMany(one => one.Retried));
-        var retryAt = now + Backoff(chunk.Try);
-        if (retried.Length > 0 && retryAt < closesAt - Margin)
+        var nextTry = (short)Math.Min(chunk.Try + 1, short.MaxValue);
+        if (retried.Length > 0 && next.RetryAt is { } retryAt)
         {
-            chunks.Add(Again(chunk, retried, (short)Math.Min(chunk.Try + 1, short.MaxValue), retryAt));
+            chunks.Add(Again(chunk, retried, nextTry, retryAt));
         }
         else
         {
             counts.Failed(retried);
+        }
+
+        if (next is { Asked: { } asked, RetryAt: { } askAt })
+        {
+            var unanswered = Keys(answers.SelectMany(one => one.Unanswered));
+            chunks.Add(Again(chunk, unanswered, nextTry, askAt) with { Asked = asked });
         }
 
         var unsent = answers.SelectMany(one => one.Unsent.Select(part => (part, one.Wait)));
@@ -175,7 +231,17 @@ internal sealed class OutcomeLog(NpgsqlDataSource dataSource, DispatchOptions op
     }
 
     private static NewChunk Again(Chunk chunk, long[] members, short tries, DateTimeOffset dueAt) =>
-        new(chunk.Wave, chunk.PlannedWave, chunk.Channel, chunk.Variant, members, tries, Fresh: false, dueAt);
+        new(
+            chunk.Wave,
+            chunk.PlannedWave,
+            chunk.Channel,
+            chunk.Variant,
+            members,
+            tries,
+            Fresh: false,
+            dueAt,
+            chunk.Asked
+        );
 
     private TimeSpan Backoff(short tries)
     {

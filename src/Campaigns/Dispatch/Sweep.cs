@@ -19,6 +19,10 @@ internal sealed partial class Sweep(
 )
 {
     private const int LockClass = 0x53574550; // "SWEP"
+
+    // Of a run in one pass: other runs have their turn, and the transaction that keeps other nodes out is never idle for
+    // as long as the server allows.
+    private const int MostChunks = 1000;
     private readonly HashSet<int> _scheduled = [];
 
     /// <summary>One pass; nothing when another node is at it.</summary>
@@ -36,7 +40,8 @@ internal sealed partial class Sweep(
             return;
         }
 
-        var runs = await connection.QueryAsync<int>("SELECT run_key FROM run WHERE state = 'planned'");
+        var runs = (await connection.QueryAsync<int>("SELECT run_key FROM run WHERE state = 'planned'")).AsList();
+        _scheduled.IntersectWith(runs);
         foreach (var runKey in runs)
         {
             await OfRunAsync(connection, runKey, cancellationToken);
@@ -93,8 +98,9 @@ internal sealed partial class Sweep(
               AND (c.leased_until IS NULL OR c.leased_until < clock_timestamp())
               AND w.closes_at <= clock_timestamp() + b.clock_offset
             ORDER BY c.chunk
+            LIMIT @MostChunks
             """,
-            new { runKey }
+            new { runKey, MostChunks }
         );
 
     /// <summary>What a cancellation that was cut short has left waiting.</summary>
@@ -106,7 +112,9 @@ internal sealed partial class Sweep(
             JOIN run r USING (run_key)
             WHERE c.state = 0 AND r.state = 'cancelled'
               AND (c.leased_until IS NULL OR c.leased_until < clock_timestamp())
-            """
+            LIMIT @MostChunks
+            """,
+            new { MostChunks }
         );
 
     /// <summary>Waves with something due and no lane.</summary>

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Campaigns.Channels;
@@ -20,10 +19,10 @@ internal sealed class WaveContext
     public required DateTimeOffset AsOf { get; init; }
     public required RunPlan Plan { get; init; }
 
-    /// <summary>The goal's event where a customer who has it needs no touch any more; null where the goal counts every time,
-    /// or no such event has ever come.</summary>
-    public required short? EndedBy { get; init; }
     public required IReadOnlyDictionary<short, Message> Messages { get; init; }
+
+    /// <summary>Whether a customer who has the goal's event needs no touch any more.</summary>
+    internal bool EndsWithGoal => !Plan.Goal.EveryTime;
 
     internal bool Marketing => Plan.Purpose == Purpose.Marketing;
 
@@ -76,11 +75,9 @@ internal sealed partial record Message(
     private static partial Regex Place();
 }
 
-/// <summary>Reads and keeps the contexts of waves that are being sent.</summary>
+/// <summary>Reads the contexts of waves that are being sent.</summary>
 internal sealed class WaveContexts(NpgsqlDataSource dataSource)
 {
-    private readonly ConcurrentDictionary<int, RunPlan> _plans = new();
-
     /// <summary>Null when there is no such wave.</summary>
     internal async Task<WaveContext?> ReadAsync(int runKey, int wave, CancellationToken cancellationToken)
     {
@@ -99,11 +96,7 @@ internal sealed class WaveContexts(NpgsqlDataSource dataSource)
             return null;
         }
 
-        var plan = _plans.GetOrAdd(
-            runKey,
-            static (_, text) => JsonSerializer.Deserialize<RunPlan>(text, ProductJson.Options)!,
-            row.Plan
-        );
+        var plan = JsonSerializer.Deserialize<RunPlan>(row.Plan, ProductJson.Options)!;
         return new WaveContext
         {
             RunKey = runKey,
@@ -112,12 +105,6 @@ internal sealed class WaveContexts(NpgsqlDataSource dataSource)
             Channel = row.Channel,
             AsOf = row.AsOf,
             Plan = plan,
-            EndedBy = plan.Goal.EveryTime
-                ? null
-                : await connection.QuerySingleOrDefaultAsync<short?>(
-                    "SELECT event_type FROM event_type WHERE name = @Event",
-                    new { plan.Goal.Event }
-                ),
             Messages = await MessagesAsync(connection, plan, row.Channel),
         };
     }

@@ -113,8 +113,8 @@ public sealed class BankSmsGatewayTests : ProviderConformance
                 new ItemResult(SendState.Accepted, null, "b-1"),
                 new ItemResult(SendState.Rejected, "blacklisted", null),
                 new ItemResult(SendState.Retryable, "unreadable", null),
-                new ItemResult(SendState.Retryable, "unanswered", null),
-                new ItemResult(SendState.Retryable, "unanswered", null),
+                new ItemResult(SendState.Unknown, "unanswered", null),
+                new ItemResult(SendState.Unknown, "unanswered", null),
             ],
             answered.Items
         );

@@ -2,6 +2,7 @@ using Campaigns.Access;
 using Campaigns.Channels;
 using Campaigns.Dispatch;
 using Campaigns.Receipts;
+using Dapper;
 using Npgsql;
 
 namespace Campaigns.Tests.Dispatch;
@@ -91,6 +92,66 @@ public sealed class ControlTests
         await node.LaneAsync(run);
 
         Assert.Equal(states, await given.StatesAsync(run));
+    }
+
+    [Fact]
+    public async Task A_campaign_that_is_paused_while_its_last_touches_are_on_the_wire_is_finished_once_it_runs_on()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 10);
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 10) });
+        var gateway = new ScriptedGateway(Channel.Sms);
+        var (onTheWire, answer) = (new TaskCompletionSource(), new TaskCompletionSource());
+        gateway.Answer = async request =>
+        {
+            onTheWire.SetResult();
+            await answer.Task;
+            return gateway.Accept(request);
+        };
+        await using var node = new Node(given.DataSource, [gateway]);
+        var lane = node.LaneAsync(run);
+        await onTheWire.Task;
+        var pausing = node.Control.PauseAsync("campaign-1", Operator, default);
+        await Support.Eventually.BeTrueAsync(
+            () => given.AskAsync<bool>("SELECT state = 'paused' FROM campaign"),
+            "the campaign is paused"
+        );
+        answer.SetResult();
+        Assert.Null((await pausing).Error);
+        await lane;
+        await node.SweepAsync();
+        Assert.Equal("paused", await given.AskAsync<string>("SELECT state FROM campaign"));
+
+        Assert.Null((await node.Control.ResumeAsync("campaign-1", Overdue.Send, Operator, default)).Error);
+        await node.SweepAsync();
+
+        Assert.Equal("finished", await given.AskAsync<string>("SELECT state FROM campaign"));
+        Assert.Equal("closed", await given.AskAsync<string>("SELECT state FROM run"));
+    }
+
+    [Fact]
+    public async Task Who_resumes_too_late_skips_nothing()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 20);
+        await given.RunAsync(new RunSpec());
+        await using var node = new Node(given.DataSource, [new ScriptedGateway(Channel.Sms)]);
+        await node.Control.PauseAsync("campaign-1", Operator, default);
+        await using var other = await given.DataSource.OpenConnectionAsync();
+        await using var transaction = await other.BeginTransactionAsync();
+        await CampaignFence.TakeAloneAsync(other, await given.AskAsync<int>("SELECT campaign_key FROM campaign"));
+        var skipping = node.Control.ResumeAsync("campaign-1", Overdue.Skip, Operator, default);
+        await Support.Eventually.BeTrueAsync(
+            () =>
+                given.AskAsync<bool>(
+                    "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)"
+                ),
+            "the second waits for the first"
+        );
+
+        await other.ExecuteAsync("UPDATE campaign SET state = 'running'");
+        await transaction.CommitAsync();
+
+        Assert.Equal("invalid-state", (await skipping).Error?.Type);
+        Assert.Equal(2, await given.AskAsync<int>("SELECT count(*)::int FROM chunk WHERE state = 0"));
     }
 
     [Fact]

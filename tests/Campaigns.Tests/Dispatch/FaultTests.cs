@@ -44,6 +44,39 @@ public sealed class FaultTests
     }
 
     [Fact]
+    public async Task What_a_repeat_finds_to_be_refused_does_not_count_as_a_contact()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 2);
+        var run = await given.RunAsync(
+            new RunSpec
+            {
+                Customers = [1, 2],
+                Channels = [Channel.WeChat, Channel.Sms],
+                Caps = new FrequencyCaps { PerDay = 1, MinimumGap = TimeSpan.FromDays(1) },
+            }
+        );
+        var wechat = new ScriptedGateway(Channel.WeChat);
+        wechat.Answer = request =>
+            Task.FromResult<SendResult>(
+                wechat.Requests == 1
+                    ? new SendResult.Unanswered("cut")
+                    : new SendResult.Answered([
+                        .. request.Items.Select(_ => new ItemResult(SendState.Rejected, "45028", null)),
+                    ])
+            );
+        var sms = new ScriptedGateway(Channel.Sms);
+        await using var node = new Node(given.DataSource, [wechat, sms]);
+
+        await node.LaneAsync(run);
+        await given.PassAsync(TimeSpan.FromMinutes(2));
+        await node.LaneAsync(run);
+        await node.LaneAsync(run, wave: 2);
+
+        Assert.Equal("accepted 2", await given.StatesAsync(run));
+        Assert.Equal(2, sms.Ledger.Count);
+    }
+
+    [Fact]
     public async Task Tries_end_with_the_window()
     {
         await using var given = await GivenRun.CreateAsync(customers: 2);

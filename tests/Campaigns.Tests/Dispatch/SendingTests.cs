@@ -121,6 +121,34 @@ public sealed class SendingTests
     }
 
     [Fact]
+    public async Task Who_has_the_first_such_event_of_all_while_others_are_sent_to_needs_no_touch()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 20);
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 20) });
+        var gateway = new ScriptedGateway(Channel.Sms);
+        gateway.Answer = async request =>
+        {
+            if (gateway.Requests == 1)
+            {
+                await given.ExecuteAsync(
+                    """
+                    INSERT INTO event_type (name) VALUES ('bought');
+                    INSERT INTO event (customer_key, occurred_at, recorded_at, event_type, event_source, event_id)
+                    SELECT 15, now(), now(), event_type, 1, 'e' FROM event_type;
+                    """
+                );
+            }
+
+            return gateway.Accept(request);
+        };
+        await using var node = new Node(given.DataSource, [gateway]);
+
+        await node.LaneAsync(run);
+
+        Assert.Equal("accepted 19, suppressed(converted) 1", await given.StatesAsync(run));
+    }
+
+    [Fact]
     public async Task Who_converted_without_a_touch_is_not_taken_for_one_that_lies_between()
     {
         await using var given = await GivenRun.CreateAsync(customers: 20);

@@ -105,6 +105,36 @@ public sealed class ReceiptTests
     }
 
     [Fact]
+    public async Task What_was_delivered_although_it_was_refused_for_now_is_not_tried_again()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 2);
+        var run = await given.RunAsync(new RunSpec { Customers = [1, 2] });
+        var gateway = new ScriptedGateway(Channel.Sms);
+        var key = "";
+        gateway.Answer = request =>
+        {
+            key = request.Key;
+            return Task.FromResult<SendResult>(
+                new SendResult.Answered([
+                    .. request.Items.Select(_ => new ItemResult(SendState.Retryable, "busy", null)),
+                ])
+            );
+        };
+        await using var node = new Node(given.DataSource, [gateway]);
+        await node.LaneAsync(run);
+        await node.Get<ReceiptIntake>()
+            .TakeAsync(Channel.Sms, [Receipt(key, 1, ReceiptState.Delivered)], CancellationToken.None);
+        gateway.Answer = null;
+        await given.PassAsync(TimeSpan.FromMinutes(1));
+
+        await node.LaneAsync(run);
+
+        Assert.Equal([GivenRun.Address(2, Channel.Sms)], gateway.Ledger.Select(entry => entry.Address));
+        Assert.Equal("accepted 1, delivered 1", await given.StatesAsync(run));
+        Assert.Equal(1, await given.AskAsync<int>("SELECT sum(contacts)::int FROM contact"));
+    }
+
+    [Fact]
     public async Task A_receipt_before_its_send_is_recorded_is_kept_and_joined()
     {
         await using var given = await GivenRun.CreateAsync(customers: 2);

@@ -69,7 +69,7 @@ internal static class BankSmsAnswers
                 (item, index) =>
                     texts[index] is null ? new ItemResult(SendState.Rejected, ProviderWords.TemplateError, null)
                     : byKey.TryGetValue(item.TouchKey, out var result) ? Item(result, id)
-                    : new ItemResult(SendState.Retryable, Unanswered, null)
+                    : new ItemResult(SendState.Unknown, Unanswered, null)
             ),
         ]);
     }
@@ -80,6 +80,6 @@ internal static class BankSmsAnswers
             "accepted" => new(SendState.Accepted, null, id),
             "rejected" => new(SendState.Rejected, ProviderWords.Code(result.Text("code")), null),
             "retry" => new(SendState.Retryable, ProviderWords.Code(result.Text("code")), null),
-            _ => new(SendState.Retryable, Unanswered, null),
+            _ => new(SendState.Unknown, Unanswered, null),
         };
 }

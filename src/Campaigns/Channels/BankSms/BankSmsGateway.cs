@@ -25,6 +25,7 @@ internal sealed class BankSmsGateway(GatewaySettings settings, ProviderHttp http
             MaxBatch = Math.Min(settings.MaxBatch ?? MostMessages, MostMessages),
             Dedupe = Dedupe.Key,
             DedupePeriod = KeysKept,
+            KnowsTouches = true,
         };
 
     public async Task<SendResult> SendAsync(SendRequest request, CancellationToken cancellationToken)

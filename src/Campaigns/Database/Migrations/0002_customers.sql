@@ -41,6 +41,7 @@ CREATE TABLE contact (
     customer_key bigint PRIMARY KEY,
     key_hash bigint NOT NULL GENERATED ALWAYS AS (mix32((customer_key # (customer_key >> 32)) & 4294967295)) STORED,
     last_contact_at timestamptz,
+    previous_contact_at timestamptz,             -- the one before, for when the last is given back
     birth_date date,
     risk_rated_until date,
     last_day integer NOT NULL DEFAULT 0,         -- days since 2000-01-01, the customer's local day

@@ -13,6 +13,8 @@ CREATE TABLE chunk (
     members bigint[],
     touches integer NOT NULL,
     try smallint NOT NULL DEFAULT 1,
+    asked_by text,                        -- a gateway that may have its touches already, and knows their keys
+    asked_at timestamptz,                 -- when they were first attempted there
     fresh boolean NOT NULL DEFAULT true,  -- none of its touches has been attempted before
     due_at timestamptz NOT NULL,
     late_since timestamptz,               -- when it was due first, where it has been put off since
@@ -79,6 +81,8 @@ CREATE TABLE withheld_reason (
 INSERT INTO withheld_reason (reason, name) VALUES
     (1, 'opted_out'), (2, 'no_consent'), (3, 'personalisation_off'), (4, 'unreachable'), (5, 'frequency_cap'),
     (6, 'outranked'), (7, 'converted'), (8, 'expired'), (9, 'cancelled'), (10, 'template_error'),
+    (11, 'delivered'), -- by an earlier attempt, which had been refused as it seemed
+    (12, 'unanswered'), -- by a gateway that may have it, and is not asked again
     (0, 'moved'); -- to another chunk, which has it now
 
 -- What an operator did to a channel, or a provider to one of its gateways; their settings are configuration.

@@ -250,9 +250,9 @@ LANGUAGE sql STABLE AS $$
                 WHEN l.code = 0 AND l.attempted_at IS NOT NULL THEN 'attempted'
                 ELSE CASE l.code WHEN 0 THEN 'planned' WHEN 1 THEN 'attempted' WHEN 2 THEN 'unknown'
                                  WHEN 3 THEN 'accepted' WHEN 4 THEN 'failed' WHEN 28 THEN 'expired'
-                                 WHEN 29 THEN 'cancelled' WHEN 30 THEN 'failed' ELSE 'suppressed' END
+                                 WHEN 29 THEN 'cancelled' WHEN 30 THEN 'failed' WHEN 32 THEN 'unknown' ELSE 'suppressed' END
            END,
-           CASE WHEN l.code > 20 AND l.delivered_at IS NULL AND l.code NOT IN (28, 29)
+           CASE WHEN l.code > 20 AND l.delivered_at IS NULL AND l.code NOT IN (28, 29, 32)
                 THEN (l.code - 20)::smallint END,
            l.attempted_at, l.accepted_at, l.delivered_at, l.chunk::integer
     FROM last l
