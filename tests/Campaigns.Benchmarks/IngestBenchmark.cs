@@ -253,7 +253,7 @@ internal static class IngestBenchmark
                         CancellationToken.None
                     );
                     return TypedResults.Json(
-                        BatchAnswer.Of(recorded.Value.Items.ToArray()).Value,
+                        BatchAnswer.Of(recorded.Value.Items.ToArray(), "conversions").Value,
                         Json.ProductJson.Options
                     );
                 }
@@ -293,7 +293,7 @@ internal static class IngestBenchmark
         var items = body.Conversions.Select(
             (item, index) => EventIntake.Check(item.Entry, index, DateTimeOffset.UtcNow)
         );
-        return TypedResults.Json(BatchAnswer.Of(items.ToArray(), "events").Value, Json.ProductJson.Options);
+        return TypedResults.Json(BatchAnswer.Of(items.ToArray(), "conversions").Value, Json.ProductJson.Options);
     }
 
     private sealed class BareRow

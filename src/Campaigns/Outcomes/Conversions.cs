@@ -236,6 +236,6 @@ public static class Conversions
     private sealed record RunGoal(int RunKey, Goal Goal, DateTime First, DateTime Last)
     {
         public bool MayCount(EventEntry entry) =>
-            entry.Name == Goal.Event && entry.OccurredAt >= First && entry.OccurredAt < Last;
+            entry.Name == Goal.Event && entry.OccurredAt.UtcDateTime >= First && entry.OccurredAt.UtcDateTime < Last;
     }
 }

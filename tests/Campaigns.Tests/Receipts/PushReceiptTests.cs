@@ -11,7 +11,7 @@ using Microsoft.Extensions.Logging;
 namespace Campaigns.Tests.Receipts;
 
 /// <summary>Three pushes of one customer each, and a provider whose reports answer as the test says.</summary>
-public sealed class PushReceiptTests : IAsyncLifetime
+public sealed class PushReceiptTests : IAsyncLifetime, IDisposable
 {
     private readonly ProviderHttp _http = new(TimeProvider.System);
     private readonly MovableTime _time = new();
@@ -55,8 +55,9 @@ public sealed class PushReceiptTests : IAsyncLifetime
         await _given.DisposeAsync();
         await _reports.DisposeAsync();
         await _simulator.DisposeAsync();
-        _http.Dispose();
     }
+
+    public void Dispose() => _http.Dispose();
 
     [Fact]
     public async Task A_question_that_is_refused_keeps_no_other_from_being_asked()
