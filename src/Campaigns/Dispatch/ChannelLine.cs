@@ -237,7 +237,8 @@ internal sealed partial class ChannelLine
 
     private static bool IsFailure(SendResult? result) =>
         result is SendResult.Unanswered
-        || result is SendResult.Answered { Items: var items } && items.All(item => item.State == SendState.Retryable);
+        || result is SendResult.Answered { Items: var items }
+            && items.All(item => item.State is SendState.Retryable or SendState.Unknown);
 
     private static partial class Log
     {
