@@ -147,7 +147,7 @@ internal static class IngestBenchmark
             """
             DROP TABLE IF EXISTS source, bare_conversion;
             CREATE TABLE source AS
-            SELECT row_number() OVER (ORDER BY e.recorded_at, e.customer_key) - 1 AS place, e.*, c.run_key, c.arm
+            SELECT row_number() OVER (ORDER BY e.recorded_at, e.customer_key) - 1 AS place, e.*, c.run_key, c.wave, c.arm, c.variant
             FROM event e
             LEFT JOIN conversion c USING (customer_key, event_source, event_id);
             CREATE TABLE bare_conversion (LIKE conversion INCLUDING ALL);
@@ -217,15 +217,18 @@ internal static class IngestBenchmark
         await connection.ExecuteAsync(
             """
             INSERT INTO bare_conversion
-                (run_key, customer_key, arm, event_source, event_id, occurred_at, recorded_at, amount, currency, counted)
-            SELECT run_key, customer_key, arm, 1, event_id, occurred_at, now(), amount, currency, true
-            FROM unnest(@runs, @keys, @arms, @ids, @ats, @amounts, @currencies)
-                AS e (run_key, customer_key, arm, event_id, occurred_at, amount, currency)
+                (run_key, wave, customer_key, arm, variant, event_source, event_id, occurred_at, recorded_at, amount,
+                 currency, counted)
+            SELECT run_key, wave, customer_key, arm, variant, 1, event_id, occurred_at, now(), amount, currency, true
+            FROM unnest(@runs, @waves, @keys, @arms, @variants, @ids, @ats, @amounts, @currencies)
+                AS e (run_key, wave, customer_key, arm, variant, event_id, occurred_at, amount, currency)
             ON CONFLICT DO NOTHING
             """,
             new
             {
                 runs = goals.Select(row => row.RunKey!.Value).ToArray(),
+                waves = goals.Select(row => row.Wave!.Value).ToArray(),
+                variants = goals.Select(row => row.Variant).ToArray(),
                 keys = goals.Select(row => row.CustomerKey).ToArray(),
                 arms = goals.Select(row => row.Arm!.Value).ToArray(),
                 ids = goals.Select(row => row.EventId).ToArray(),
@@ -306,5 +309,7 @@ internal static class IngestBenchmark
         public string? Currency { get; init; }
         public int? RunKey { get; init; }
         public short? Arm { get; init; }
+        public int? Wave { get; init; }
+        public short? Variant { get; init; }
     }
 }

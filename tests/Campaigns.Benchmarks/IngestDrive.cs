@@ -60,7 +60,10 @@ internal sealed class IngestDrive(Bench bench, HttpClient client, string path, i
                     return;
                 }
             }
-            catch (Exception failure) when (failure is HttpRequestException or NpgsqlException)
+            catch (Exception failure)
+                when (failure is HttpRequestException or PostgresException { IsTransient: true }
+                    || failure is NpgsqlException and not PostgresException
+                )
             {
                 // Sent again.
             }
