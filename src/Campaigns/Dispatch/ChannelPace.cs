@@ -11,7 +11,7 @@ internal sealed class ChannelPace(NpgsqlDataSource dataSource, string gateway, T
     /// every second.</summary>
     private const double Headroom = 1.012;
 
-    internal static readonly TimeSpan Tolerance = TimeSpan.FromMilliseconds(5);
+    internal static readonly TimeSpan Tolerance = TimeSpan.FromMilliseconds(8);
 
     /// <summary>Timers are no finer.</summary>
     private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(1);
