@@ -70,6 +70,7 @@ internal sealed class ParkedReceipts(NpgsqlDataSource dataSource)
     )
     {
         var now = await BusinessClock.NowAsync(connection);
+        // OFFSET 0: by keys, row by row, whatever the planner thinks of joining all attempts first.
         var rows = (
             await connection.QueryAsync<Row>(
                 """
@@ -81,12 +82,21 @@ internal sealed class ParkedReceipts(NpgsqlDataSource dataSource)
                            SELECT
                            FROM attempt a
                            JOIN outcome o USING (run_key, chunk, request)
-                           WHERE a.request_key = p.receipt ->> 'requestKey')
+                           WHERE a.request_key = p.receipt ->> 'requestKey'
+                           OFFSET 0)
                        OR EXISTS (
                            SELECT
-                           FROM outcome o
-                           JOIN attempt a USING (run_key, chunk, request)
-                           WHERE o.provider_ids @> ARRAY[p.receipt ->> 'providerId'] AND a.gateway = p.source)
+                           FROM (
+                               SELECT * FROM outcome
+                               WHERE provider_ids @> ARRAY[p.receipt ->> 'providerId']
+                               OFFSET 0
+                           ) o
+                           CROSS JOIN LATERAL (
+                               SELECT FROM attempt a
+                               WHERE a.run_key = o.run_key AND a.chunk = o.chunk AND a.request = o.request
+                                 AND a.gateway = p.source
+                               OFFSET 0
+                           ) a)
                        OR EXISTS (
                            SELECT FROM test_message t WHERE t.provider_id = p.receipt ->> 'providerId'))
                 ORDER BY p.received_at, p.source, p.event_id

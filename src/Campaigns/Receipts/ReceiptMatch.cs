@@ -30,8 +30,11 @@ internal sealed class ReceiptMatch
     internal (int RunKey, int Chunk, int Request) RequestId => (RunKey, Chunk, Request);
     internal (int RunKey, int Chunk, int Request, long CustomerKey) AttemptId => (RunKey, Chunk, Request, CustomerKey);
 
-    /// <summary>Finds attempts by the request's key, else by the id that their gateway was given (another's may have given the
-    /// same), and the customer by the touch's key, else by the address; where the address is nobody's any more, a request's only customer.</summary>
+    /// <summary>Finds attempts by the request's key, else by the id that their gateway was given (another's may have given
+    /// the same), and the customer by the touch's key, else by the address; where the address is nobody's any more, a
+    /// request's only customer.</summary>
+    /// <remarks>OFFSET 0 keeps the planner to the order that is written: from a join of its own it has gone through all
+    /// attempts of the gateway for each receipt.</remarks>
     internal static async Task<List<ReceiptMatch>> FindAsync(NpgsqlConnection connection, IReadOnlyList<Said> said) =>
         (
             await connection.QueryAsync<ReceiptMatch>(
@@ -43,18 +46,27 @@ internal sealed class ReceiptMatch
                 ), found AS (
                     SELECT g.ord, g.lookup, g.named, a.*
                     FROM given g
-                    JOIN attempt a ON a.request_key = g.request_key AND a.channel = g.channel
+                    CROSS JOIN LATERAL (SELECT * FROM attempt a WHERE a.request_key = g.request_key OFFSET 0) a
+                    WHERE a.channel = g.channel
                     UNION ALL
                     SELECT g.ord, g.lookup, g.named, a.*
-                    FROM given g
+                    FROM (
+                        SELECT * FROM given
+                        WHERE NOT EXISTS (SELECT FROM attempt k WHERE k.request_key = given.request_key)
+                        OFFSET 0
+                    ) g
                     CROSS JOIN LATERAL (
                         SELECT DISTINCT o.run_key, o.chunk, o.request
                         FROM outcome o
                         WHERE o.provider_ids @> ARRAY[g.provider_id]
+                        OFFSET 0
                     ) o
-                    JOIN attempt a USING (run_key, chunk, request)
+                    CROSS JOIN LATERAL (
+                        SELECT * FROM attempt a
+                        WHERE a.run_key = o.run_key AND a.chunk = o.chunk AND a.request = o.request
+                        OFFSET 0
+                    ) a
                     WHERE a.channel = g.channel AND a.gateway = g.gateway
-                      AND NOT EXISTS (SELECT FROM attempt k WHERE k.request_key = g.request_key)
                 )
                 SELECT f.ord, f.run_key, f.chunk, f.request, m.customer_key, w.wave, w.channel, f.variant,
                        CASE WHEN cardinality(o.states) = 1 THEN o.states[1]
