@@ -11,6 +11,9 @@ namespace Campaigns.Dispatch;
 internal sealed partial class ChannelLine
 {
     private static readonly TimeSpan BreakFor = TimeSpan.FromSeconds(5);
+
+    /// <summary>Attempts are committed so long before their first slot, beside what the commit takes: timers and other work
+    /// may be late.</summary>
     private static readonly TimeSpan Early = TimeSpan.FromMilliseconds(50);
 
     /// <summary>One that takes longer says nothing of the next.</summary>
@@ -18,6 +21,7 @@ internal sealed partial class ChannelLine
 
     /// <summary>Longest time between an attempt's commit and its request: what was read for it must still be so.</summary>
     private static readonly TimeSpan AtMost = TimeSpan.FromSeconds(2);
+
     private readonly Gateways _gateways;
     private readonly TimeProvider _time;
     private readonly Channel _channel;
@@ -99,7 +103,7 @@ internal sealed partial class ChannelLine
     /// <summary>Asks the provider for keys, at its rate.</summary>
     internal async Task<ReservedKeys> ReserveKeysAsync(IGateway gateway, int count, CancellationToken cancellationToken)
     {
-        while (!await _pace.UntilAsync(await SlotAsync(cancellationToken), cancellationToken)) { }
+        while (!await _pace.UntilAsync((await SlotAsync(cancellationToken))[0], cancellationToken)) { }
 
         return await gateway.ReserveKeysAsync(count, cancellationToken);
     }
@@ -124,11 +128,11 @@ internal sealed partial class ChannelLine
     }
 
     /// <summary>Waits until a slot for a single request is near.</summary>
-    internal async Task<long> SlotAsync(CancellationToken cancellationToken)
+    internal async Task<RoundSlots> SlotAsync(CancellationToken cancellationToken)
     {
         var slots = await SlotsAsync(1, cancellationToken);
         await slots.NearAsync(cancellationToken);
-        return slots[0];
+        return slots;
     }
 
     /// <summary>How long a commit took, for those to come.</summary>
@@ -143,8 +147,8 @@ internal sealed partial class ChannelLine
     {
         try
         {
-            var slot = await SlotAsync(cancellationToken);
-            return await SendAsync(gateway, request, slot, AtMost, static () => true, cancellationToken);
+            var slots = await SlotAsync(cancellationToken);
+            return await SendAsync(gateway, request, slots[0], AtMost, static () => true, cancellationToken);
         }
         catch (Exception failure) when (failure is OperationCanceledException || Transient.Is(failure))
         {

@@ -208,6 +208,7 @@ internal sealed partial class ChunkRun(
     {
         while (slots.Wait > Soon && !_wire.IsEmpty && pass.Halt == Halt.None)
         {
+            stopping.ThrowIfCancellationRequested();
             if (_wire.HasReplies)
             {
                 pass = pass.Then(await _wire.RecordAsync());
@@ -234,8 +235,13 @@ internal sealed partial class ChunkRun(
         var settled = new Pass(Halt.None);
         foreach (var attempt in earlier.Unsettled)
         {
-            var slot = await line.SlotAsync(stopping);
+            var slots = await line.SlotAsync(stopping);
             var (halt, repeated, now, open) = await AgainAsync(attempt);
+            if (repeated is null)
+            {
+                slots.GiveBackFrom(0);
+            }
+
             if (halt != Halt.None)
             {
                 return new Pass(halt);
@@ -244,7 +250,7 @@ internal sealed partial class ChunkRun(
             Log.Unsettled(tools.Logger, attempt.RequestKey, repeated is null ? "unknown" : "repeated");
             var send = repeated is null
                 ? Task.FromResult<(Attempt Attempt, Reply Reply)>((attempt.AsUnknown(now), new Reply.Forgotten()))
-                : SendAsync(repeated with { IsRepeat = true }, slot, open);
+                : SendAsync(repeated with { IsRepeat = true }, slots[0], open);
             _wire.Add([send], now.Now);
             var pass = await _wire.DrainAsync();
             if ((await send).Reply is Reply.Of { Result: SendResult.Throttled or SendResult.ChannelStopped } held)
