@@ -7,16 +7,29 @@ namespace Campaigns.Dispatch;
 /// know of each other. Real time; slots are timestamps of <paramref name="time"/>.</summary>
 internal sealed class ChannelPace(NpgsqlDataSource dataSource, string gateway, TimeProvider time)
 {
-    /// <summary>Slots lie so much further apart that calls which are late by <see cref="Tolerance"/> still keep the rate in
-    /// every second.</summary>
-    private const double Headroom = 1.012;
+    internal static readonly TimeSpan Tolerance = TimeSpan.FromMilliseconds(6);
 
-    internal static readonly TimeSpan Tolerance = TimeSpan.FromMilliseconds(8);
+    /// <summary>Slots lie so much further apart, a second's together, that calls which reach the provider this much late keep
+    /// the rate in every second: the tolerance, and what the wire adds.</summary>
+    private static readonly TimeSpan Headroom = TimeSpan.FromMilliseconds(16);
 
-    /// <summary>Timers are no finer.</summary>
-    private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(1);
+    /// <summary>What a node that has just begun to send takes instead: it is late while it compiles what it runs.</summary>
+    private static readonly TimeSpan FirstHeadroom = TimeSpan.FromMilliseconds(60);
+    private static readonly TimeSpan Beginning = TimeSpan.FromSeconds(20);
+
+    private static readonly TimeSpan MostHeadroom = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>The period in which a rate is kept.</summary>
+    private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
+
+    /// <summary>A timer may be so much late or early.</summary>
+    private static readonly TimeSpan Coarse = TimeSpan.FromMilliseconds(8);
 
     private readonly List<long> _spare = [];
+    private readonly Lock _lateness = new();
+    private TimeSpan _late;
+    private long _lateAt;
+    private long? _begun;
 
     /// <summary>Takes slots, in their order.</summary>
     /// <param name="rate">Calls a second, by all nodes together.</param>
@@ -43,15 +56,27 @@ internal sealed class ChannelPace(NpgsqlDataSource dataSource, string gateway, T
     /// </summary>
     internal async Task<bool> UntilAsync(long slot, CancellationToken cancellationToken)
     {
+        var waits = Until(slot) > TimeSpan.Zero;
         await UntilAsync(slot, TimeSpan.Zero, cancellationToken);
-        return Until(slot) >= -Tolerance;
+        var late = -Until(slot);
+        if (waits)
+        {
+            Note(late);
+        }
+
+        return late <= Tolerance;
     }
 
     /// <summary>Waits until the slot is no further away than said.</summary>
-    internal Task UntilAsync(long slot, TimeSpan lead, CancellationToken cancellationToken) =>
-        Until(slot) - lead is var wait && wait > Moment
-            ? Task.Delay(wait, time, cancellationToken)
-            : Task.CompletedTask;
+    internal async Task UntilAsync(long slot, TimeSpan lead, CancellationToken cancellationToken)
+    {
+        if (Until(slot) - lead - Coarse is var wait && wait > TimeSpan.Zero)
+        {
+            await Task.Delay(wait, time, cancellationToken);
+        }
+
+        await FineTimer.WaitAsync(Until(slot) - lead);
+    }
 
     /// <summary>How long from now; negative where it has passed.</summary>
     internal TimeSpan Until(long slot) =>
@@ -81,7 +106,7 @@ internal sealed class ChannelPace(NpgsqlDataSource dataSource, string gateway, T
         CancellationToken cancellationToken
     )
     {
-        var gap = TimeSpan.FromSeconds(Headroom / rate);
+        var gap = (Second + Apart()) / rate;
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var batch = new NpgsqlBatch(connection);
         // A slot that a crash of the database forgets is in the past when it is back.
@@ -105,11 +130,37 @@ internal sealed class ChannelPace(NpgsqlDataSource dataSource, string gateway, T
             }
         );
         await batch.PrepareAsync(cancellationToken);
+        var asked = time.GetTimestamp();
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
         await reader.NextResultAsync(cancellationToken);
         await reader.ReadAsync(cancellationToken);
-        var first = time.GetTimestamp() + Ticks(reader.GetFieldValue<TimeSpan>(0));
+        var answered = time.GetElapsedTime(asked);
+        Note(answered / 2);
+        var first = asked + Ticks(answered / 2 + reader.GetFieldValue<TimeSpan>(0));
         return Enumerable.Range(0, count).Select(i => first + Ticks(gap * i));
+    }
+
+    /// <summary>As much as calls were late within the last second: whoever was held up at a slot may be held up behind it
+    /// too, where nobody can see it.</summary>
+    private TimeSpan Apart()
+    {
+        lock (_lateness)
+        {
+            _begun ??= time.GetTimestamp();
+            var least = time.GetElapsedTime(_begun.Value) < Beginning ? FirstHeadroom : Headroom;
+            return time.GetElapsedTime(_lateAt) < Second && _late > least ? _late : least;
+        }
+    }
+
+    private void Note(TimeSpan late)
+    {
+        lock (_lateness)
+        {
+            if (late >= _late || time.GetElapsedTime(_lateAt) >= Second)
+            {
+                (_late, _lateAt) = (late < MostHeadroom ? late : MostHeadroom, time.GetTimestamp());
+            }
+        }
     }
 
     private long Ticks(TimeSpan span) => (long)(span.TotalSeconds * time.TimestampFrequency);
