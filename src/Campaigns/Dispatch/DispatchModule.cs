@@ -37,6 +37,7 @@ public static class DispatchModule
             .AddSingleton<TouchReader>()
             .AddSingleton<Rivals>()
             .AddSingleton<Admission>()
+            .AddSingleton<AttemptFences>()
             .AddSingleton<AttemptGate>()
             .AddSingleton<OutcomeLog>()
             .AddSingleton<ChunkTools>()

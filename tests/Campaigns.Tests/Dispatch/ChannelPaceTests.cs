@@ -42,6 +42,47 @@ public sealed class ChannelPaceTests
     }
 
     [Fact]
+    public async Task Slots_lie_further_apart_while_a_node_has_just_begun_and_after_a_call_was_late()
+    {
+        await using var database = await Databases.CreateAsync();
+        var clock = new Clock();
+        var pace = new ChannelPace(database.DataSource, "one", clock);
+        Assert.InRange(await ApartAsync(), 1.059, 1.1); // at one a second
+        clock.Advance(TimeSpan.FromSeconds(21));
+        Assert.InRange(await ApartAsync(), 1.015, 1.05);
+
+        var slot = clock.GetTimestamp() + clock.TimestampFrequency / 20;
+        var until = pace.UntilAsync(slot, default);
+        clock.Advance(TimeSpan.FromMilliseconds(120));
+
+        Assert.False(await until, "a call that is 70 ms late may go");
+        Assert.InRange(await ApartAsync(), 1.069, 1.1);
+
+        async Task<double> ApartAsync()
+        {
+            var slots = await pace.TakeAsync(1, 2, TimeSpan.Zero, default);
+            return (slots[1] - slots[0]) / (double)clock.TimestampFrequency;
+        }
+    }
+
+    [Fact]
+    public async Task A_fine_timer_is_never_early()
+    {
+        var waits = Enumerable.Range(1, 50).Select(i => TimeSpan.FromMilliseconds(i * 7 % 31 + 1)).ToList();
+        var since = TimeProvider.System.GetTimestamp();
+
+        var over = await Task.WhenAll(waits.Select(TimedAsync));
+
+        Assert.All(waits.Zip(over), pair => Assert.True(pair.Second >= pair.First - TimeSpan.FromMilliseconds(0.5)));
+
+        async Task<TimeSpan> TimedAsync(TimeSpan wait)
+        {
+            await FineTimer.WaitAsync(wait);
+            return TimeProvider.System.GetElapsedTime(since);
+        }
+    }
+
+    [Fact]
     public async Task A_slow_gateway_gets_one_call_a_slot_from_a_lane_with_room_for_more()
     {
         await using var given = await GivenRun.CreateAsync(customers: 4);

@@ -17,26 +17,13 @@ public sealed class ControlTests
         await using var given = await GivenRun.CreateAsync(customers: 100);
         var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 100) });
         var gateway = new ScriptedGateway(Channel.Sms);
-        var (onTheWire, answer) = (new TaskCompletionSource(), new TaskCompletionSource());
-        gateway.Answer = async request =>
-        {
-            if (gateway.Requests == 4)
-            {
-                onTheWire.SetResult();
-                await answer.Task;
-            }
-
-            return gateway.Accept(request);
-        };
+        var (onTheWire, answer) = Hold(gateway, 4);
         await using var node = new Node(given.DataSource, [gateway]);
         var lane = node.LaneAsync(run);
-        await onTheWire.Task;
+        await onTheWire;
 
         var pausing = node.Control.PauseAsync("campaign-1", Operator, CancellationToken.None);
-        await Support.Eventually.BeTrueAsync(
-            () => given.AskAsync<bool>("SELECT state = 'paused' FROM campaign"),
-            "the campaign is paused"
-        );
+        await IsPausedAsync(given);
         Assert.False(pausing.IsCompleted);
         answer.SetResult();
         var paused = (await pausing).Value;
@@ -100,21 +87,12 @@ public sealed class ControlTests
         await using var given = await GivenRun.CreateAsync(customers: 10);
         var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 10) });
         var gateway = new ScriptedGateway(Channel.Sms);
-        var (onTheWire, answer) = (new TaskCompletionSource(), new TaskCompletionSource());
-        gateway.Answer = async request =>
-        {
-            onTheWire.SetResult();
-            await answer.Task;
-            return gateway.Accept(request);
-        };
+        var (onTheWire, answer) = Hold(gateway, 1);
         await using var node = new Node(given.DataSource, [gateway]);
         var lane = node.LaneAsync(run);
-        await onTheWire.Task;
+        await onTheWire;
         var pausing = node.Control.PauseAsync("campaign-1", Operator, default);
-        await Support.Eventually.BeTrueAsync(
-            () => given.AskAsync<bool>("SELECT state = 'paused' FROM campaign"),
-            "the campaign is paused"
-        );
+        await IsPausedAsync(given);
         answer.SetResult();
         Assert.Null((await pausing).Error);
         await lane;
@@ -359,4 +337,27 @@ public sealed class ControlTests
         await node.LaneAsync(run, wave: 1);
         await node.LaneAsync(run, wave: 2);
     }
+
+    /// <summary>One request waits for its answer; the others have it at once.</summary>
+    private static (Task OnTheWire, TaskCompletionSource Answer) Hold(ScriptedGateway gateway, int request)
+    {
+        var (onTheWire, answer) = (new TaskCompletionSource(), new TaskCompletionSource());
+        gateway.Answer = async sent =>
+        {
+            if (gateway.Requests == request)
+            {
+                onTheWire.SetResult();
+                await answer.Task;
+            }
+
+            return gateway.Accept(sent);
+        };
+        return (onTheWire.Task, answer);
+    }
+
+    private static Task IsPausedAsync(GivenRun given) =>
+        Support.Eventually.BeTrueAsync(
+            () => given.AskAsync<bool>("SELECT state = 'paused' FROM campaign"),
+            "the campaign is paused"
+        );
 }
