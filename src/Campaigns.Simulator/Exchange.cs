@@ -133,6 +133,9 @@ internal sealed class Exchange
                 return (await AcceptAsync(incoming, dialect, rule), Act.Accept);
             case var act when rule.AcceptsFirst:
                 return (await AcceptAsync(incoming, dialect, rule), act);
+            case Act.ServerError:
+                Enter(incoming, Outcome.Failed, null);
+                return (new Reply(200, new { }), Act.ServerError);
             default:
                 Enter(incoming, Outcome.Lost, null);
                 return (new Reply(200, new { }), rule.Do);

@@ -30,7 +30,10 @@ public enum Outcome
     Rejected,
     Throttled,
 
-    /// <summary>Read and not accepted, because the script says so.</summary>
+    /// <summary>Answered with an error of the server's, and not accepted: the caller may ask again.</summary>
+    Failed,
+
+    /// <summary>Read and not accepted, and not answered either: the caller cannot know.</summary>
     Lost,
 }
 

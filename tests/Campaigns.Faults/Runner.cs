@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Campaigns.Demo;
 using Campaigns.Faults.Checks;
 using Campaigns.Faults.Running;
@@ -10,9 +11,10 @@ using Npgsql;
 namespace Campaigns.Faults;
 
 /// <summary>Plays scenarios one after the other, checks each, and adds up.</summary>
-internal sealed class Runner(World world, Options options)
+internal sealed partial class Runner(World world, Options options)
 {
-    private const int Shown = 12;
+    /// <summary>Violations of a kind: those that differ by numbers alone.</summary>
+    private const int Shown = 4;
     private const int DiskCustomers = 2_000;
 
     public int Faults { get; private set; }
@@ -134,14 +136,17 @@ internal sealed class Runner(World world, Options options)
             Line($"       {figure}");
         }
 
-        foreach (var violation in play.Violations.Take(Shown))
+        foreach (var kind in play.Violations.GroupBy(one => (one.Invariant, Numbers().Replace(one.What, "N"))))
         {
-            Line($"     ! {violation.Invariant}: {violation.What}");
-        }
+            foreach (var violation in kind.Take(Shown))
+            {
+                Line($"     ! {violation.Invariant}: {violation.What}");
+            }
 
-        if (play.Violations.Count > Shown)
-        {
-            Line($"     ! and {play.Violations.Count - Shown} more");
+            if (kind.Count() > Shown)
+            {
+                Line($"     ! and {kind.Count() - Shown} more of the kind");
+            }
         }
     }
 
@@ -155,6 +160,9 @@ internal sealed class Runner(World world, Options options)
 
         Line($"       logs: {folder}");
     }
+
+    [GeneratedRegex("[0-9]+")]
+    private static partial Regex Numbers();
 
     private static void Line(FormattableString text) => Console.WriteLine(text.ToString(CultureInfo.InvariantCulture));
 }

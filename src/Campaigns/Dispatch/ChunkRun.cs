@@ -73,7 +73,7 @@ internal sealed partial class ChunkRun(
             }
 
             var size = pass.Halt == Halt.None ? Math.Min(touches.Count - next, Room()) : 0;
-            if (size > 0 && (!_wire.HasReplies || AttemptsAtOnce && _wire.NothingFollows))
+            if (size > 0 && GoesWithAttempts)
             {
                 pass = await RoundAsync(touches.GetRange(next, size), pass);
                 next += size;
@@ -103,9 +103,9 @@ internal sealed partial class ChunkRun(
             stopping
         );
 
-    /// <summary>Nothing but its slot is waited for before an attempt, so that what has come back may be recorded with it.
-    /// </summary>
-    private bool AttemptsAtOnce => chunk.Fresh && !gateway.ReservesKeys;
+    /// <summary>Whether what has come back may be recorded with the next attempts: nothing follows from it, and nothing but
+    /// their slots is waited for.</summary>
+    private bool GoesWithAttempts => !_wire.HasReplies || chunk.Fresh && !gateway.ReservesKeys && _wire.NothingFollows;
 
     private Pass MayGoOn(Pass pass) =>
         pass.Halt != Halt.None ? pass
@@ -194,8 +194,10 @@ internal sealed partial class ChunkRun(
         if (round.Attempts.Count > 0)
         {
             _lastRequest = round.Attempts[^1].Request;
+            // The window was looked at some time before the commit.
+            var open = round.Open - tools.Time.GetElapsedTime(since);
             _wire.Add(
-                round.Attempts.Select((attempt, i) => SendAsync(attempt, slots[i], round.Open)),
+                round.Attempts.Select((attempt, i) => SendAsync(attempt, slots[i], open)),
                 round.Attempts[0].Day.Now
             );
         }
@@ -203,7 +205,8 @@ internal sealed partial class ChunkRun(
         return pass;
     }
 
-    /// <summary>Waits until the slots are near. What comes back until then is recorded at once, unless that is soon.</summary>
+    /// <summary>Waits until the slots are near. What comes back until then is recorded at once, unless that is soon and it
+    /// goes with the attempts.</summary>
     private async Task<Pass> UntilNearAsync(RoundSlots slots, Pass pass)
     {
         while (slots.Wait > Soon && !_wire.IsEmpty && pass.Halt == Halt.None)
@@ -225,7 +228,7 @@ internal sealed partial class ChunkRun(
             await slots.NearAsync(stopping);
         }
 
-        return pass;
+        return GoesWithAttempts ? pass : pass.Then(await _wire.RecordAsync());
     }
 
     /// <summary>Repeats requests that an earlier lease left without an answer, where the gateway is the one that knows their
@@ -236,6 +239,7 @@ internal sealed partial class ChunkRun(
         foreach (var attempt in earlier.Unsettled)
         {
             var slots = await line.SlotAsync(stopping);
+            var since = tools.Time.GetTimestamp();
             var (halt, repeated, now, open) = await AgainAsync(attempt);
             if (repeated is null)
             {
@@ -250,7 +254,7 @@ internal sealed partial class ChunkRun(
             Log.Unsettled(tools.Logger, attempt.RequestKey, repeated is null ? "unknown" : "repeated");
             var send = repeated is null
                 ? Task.FromResult<(Attempt Attempt, Reply Reply)>((attempt.AsUnknown(now), new Reply.Forgotten()))
-                : SendAsync(repeated with { IsRepeat = true }, slots[0], open);
+                : SendAsync(repeated with { IsRepeat = true }, slots[0], open - tools.Time.GetElapsedTime(since));
             _wire.Add([send], now.Now);
             var pass = await _wire.DrainAsync();
             if ((await send).Reply is Reply.Of { Result: SendResult.Throttled or SendResult.ChannelStopped } held)
@@ -327,7 +331,9 @@ internal sealed partial class ChunkRun(
         }
 
         var request = new SendRequest(attempt.Key, wave.Plan.Purpose, _message.Content, items);
-        return (attempt, await line.SendAsync(gateway, request, slot, open, () => lease.IsHeld, drained));
+        // Its credentials may have been changed meanwhile.
+        var now = line.Gateway ?? gateway;
+        return (attempt, await line.SendAsync(now, request, slot, open, () => lease.IsHeld, drained));
     }
 
     private async Task<TimeSpan?> RefusedAsync(SendResult? refusal)

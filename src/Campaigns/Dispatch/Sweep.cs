@@ -25,6 +25,9 @@ internal sealed partial class Sweep(
     private const int MostChunks = 1000;
     private readonly HashSet<int> _scheduled = [];
 
+    /// <summary>Passes in a row that found a wave idle.</summary>
+    private readonly Dictionary<(int RunKey, int Wave), int> _idle = [];
+
     /// <summary>One pass; nothing when another node is at it.</summary>
     internal async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -69,7 +72,15 @@ internal sealed partial class Sweep(
         }
 
         var held = await ChannelStates.HeldAsync(connection);
-        foreach (var (wave, channel, purpose) in await IdleAsync(connection, runKey))
+        var idle = (await IdleAsync(connection, runKey)).AsList();
+        foreach (
+            var past in _idle.Keys.Where(one => one.RunKey == runKey && idle.TrueForAll(now => now.Wave != one.Wave))
+        )
+        {
+            _idle.Remove(past);
+        }
+
+        foreach (var (wave, channel, purpose) in idle)
         {
             if (held.Contains((channel, "")) || held.Contains((channel, gateways.NameOf(channel, purpose))))
             {
@@ -77,7 +88,8 @@ internal sealed partial class Sweep(
             }
 
             Log.WavePicksUp(logger, runKey, wave);
-            await schedule.NowAsync(runKey, wave, cancellationToken);
+            var passes = _idle[(runKey, wave)] = _idle.GetValueOrDefault((runKey, wave)) + 1;
+            await schedule.NowAsync(runKey, wave, passes, cancellationToken);
         }
 
         await runEnd.CloseIfDoneAsync(runKey, cancellationToken);

@@ -19,13 +19,15 @@ internal sealed class WaveSchedule(NpgsqlDataSource dataSource, IJobEngine engin
     }
 
     /// <summary>Wakes the lanes of a wave as soon as the engine can.</summary>
-    internal async Task NowAsync(int runKey, int wave, CancellationToken cancellationToken)
+    /// <param name="tries">From 1. Each of ten has names of its own: an engine that lost the answer to a commit may take a
+    /// job for running, and hold it back, for as long as its node lives.</param>
+    internal async Task NowAsync(int runKey, int wave, int tries, CancellationToken cancellationToken)
     {
         foreach (var one in await WavesAsync(runKey, wave, cancellationToken))
         {
             for (var lane = 1; lane <= Lanes(one); lane++)
             {
-                await engine.RunNowAsync(Job(one, lane), cancellationToken);
+                await engine.RunNowAsync(Job(one, lane, tries), cancellationToken);
             }
         }
     }
@@ -53,13 +55,14 @@ internal sealed class WaveSchedule(NpgsqlDataSource dataSource, IJobEngine engin
 
     private int Lanes(WaveRow wave) => Math.Clamp((wave.Touches / options.TouchesPerLane) + 1, 1, options.MaxLanes);
 
-    private static Job Job(WaveRow wave, int lane)
+    private static Job Job(WaveRow wave, int lane, int tries = 1)
     {
         var opens = wave.OpensAt.ToOffset(wave.UtcOffset).ToString("ddd HH:mm", CultureInfo.InvariantCulture);
         var touches = wave.Touches.ToString("N0", CultureInfo.InvariantCulture);
         var more = lane > 1 ? $" · lane {lane}" : "";
+        var again = tries > 1 ? $":{tries % 10}" : "";
         return new Job(
-            $"dispatch:{wave.RunKey}:{wave.Wave}:{lane}",
+            $"dispatch:{wave.RunKey}:{wave.Wave}:{lane}{again}",
             JobKind.DispatchWave,
             $"{wave.RunKey}:{wave.Wave}:{lane}",
             $"{wave.CampaignId} · {wave.Channel} · {opens} · {touches} touches{more}"

@@ -64,7 +64,7 @@ internal sealed class NodeProcess : IAsyncDisposable
         // The child of a thread that lives as long as it does: it is told when that thread is gone, and with it we.
         new Thread(() => node.Run(Info(program, settings, node.Address))) { IsBackground = true, Name = name }.Start();
         node._process = await node._started.Task;
-        await Wait.UntilAsync(node.AnswersAsync, $"node {name} answers", seconds: 90);
+        await Wait.UntilAsync(node.AnswersAsync, $"node {name} answers", seconds: 240);
         return node;
     }
 

@@ -112,7 +112,7 @@ internal static class Storms
     /// <summary>Of the app, answered badly.</summary>
     private static async Task<int> RequestsAsync(Scene scene) =>
         (await ProviderView.LedgerAsync(scene.Provider))
-            .Where(line => IsApp(line) && line.Outcome == "lost")
+            .Where(line => IsApp(line) && line.Outcome == "failed")
             .DistinctBy(line => (line.RequestKey, line.Real))
             .Count();
 

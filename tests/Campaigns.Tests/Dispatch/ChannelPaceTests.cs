@@ -24,7 +24,7 @@ public sealed class ChannelPaceTests
         var ahead = await connection.QuerySingleAsync<TimeSpan>(
             "SELECT next_at - clock_timestamp() FROM gateway_pace WHERE gateway = 'one'"
         );
-        Assert.InRange(ahead.TotalSeconds, 60, 81); // 8 times 10 calls, one a second, and what the test took
+        Assert.InRange(ahead.TotalSeconds, 60, 88); // 8 times 10 calls, one a second at most, and what the test took
         static Task<long[]> TakeAsync(ChannelPace pace) => pace.TakeAsync(1, 10, TimeSpan.Zero, default);
     }
 

@@ -8,6 +8,22 @@ namespace Campaigns.Tests.Dispatch;
 public sealed class FaultTests
 {
     [Fact]
+    public async Task A_wave_that_stays_idle_although_it_was_woken_is_woken_by_other_names()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 10);
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 10) });
+        await using var node = new Node(given.DataSource, [new ScriptedGateway(Channel.Sms)]);
+
+        await node.SweepAsync();
+        var first = node.Engine.Asked.Where(asked => asked.At is null).Select(asked => asked.Job.Id).ToList();
+        await node.SweepAsync();
+        var all = node.Engine.Asked.Where(asked => asked.At is null).Select(asked => asked.Job.Id).ToList();
+
+        Assert.Equal($"dispatch:{run}:1:1", Assert.Single(first));
+        Assert.Equal([$"dispatch:{run}:1:1", $"dispatch:{run}:1:1:2"], all.Order());
+    }
+
+    [Fact]
     public async Task What_is_refused_for_now_is_tried_again_later_under_the_same_cap()
     {
         await using var given = await GivenRun.CreateAsync(customers: 5);

@@ -108,6 +108,40 @@ public sealed class WireTests
         Assert.Equal("accepted 80", await given.StatesAsync(run));
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(30)]
+    public async Task Whatever_follows_from_an_answer_is_done_while_the_next_wait_for_their_slots(int latency)
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 40);
+        var run = await given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 40), ChunkSize = 80 });
+        var gateway = new ScriptedGateway(Channel.Sms);
+        gateway.Declaration = gateway.Declaration with { MaxBatch = 1 };
+        var calls = 0;
+        gateway.Answer = async request =>
+        {
+            await Task.Delay(latency);
+            return Interlocked.Increment(ref calls) % 4 == 0
+                ? new SendResult.Answered([new ItemResult(SendState.Retryable, "busy", null)])
+                : gateway.Accept(request);
+        };
+        await using var node = new Node(
+            given.DataSource,
+            [gateway],
+            channels: settings => (settings.RatePerSecond, settings.Concurrency) = (20, 8)
+        );
+
+        await node.LaneAsync(run);
+
+        Assert.Equal("accepted 30, attempted 10", await given.StatesAsync(run));
+        Assert.Equal(
+            10,
+            await given.AskAsync<int>(
+                "SELECT coalesce(sum(cardinality(members)), 0)::int FROM chunk WHERE state = 0 AND try = 2"
+            )
+        );
+    }
+
     private static Node OneAtATime(GivenRun given, ScriptedGateway gateway) =>
         new(given.DataSource, [gateway], channels: settings => settings.Concurrency = 1);
 }
