@@ -23,6 +23,10 @@ public sealed record CampaignReport
 
     /// <summary>Business time up to which everything is counted.</summary>
     public required DateTimeOffset ComputedThrough { get; init; }
+
+    /// <summary>When the last customer's goal window ends, excluded: conversions count until then. Null with nobody in either
+    /// arm.</summary>
+    public DateTimeOffset? CountsUntil { get; init; }
     public required ReportGoal Goal { get; init; }
     public required ReportLedger Ledger { get; init; }
 
@@ -39,7 +43,7 @@ public sealed record CampaignReport
     /// <summary>Null where it was not asked for.</summary>
     public Attribution? Attribution { get; init; }
 
-    /// <summary>Null where it was not asked for.</summary>
+    /// <summary>Null where it was not asked for, and where the goal is a number: nobody converts.</summary>
     public NotCausal? NotCausal { get; init; }
 
     /// <summary>In the order of the campaign's segments; null where it was not asked for.</summary>
@@ -57,6 +61,10 @@ public sealed record CampaignReport
     /// <summary>By day of the bank's zone, from the first to the last on which anything happened, days without included.
     /// </summary>
     public required IReadOnlyList<DayResult> ByDay { get; init; }
+
+    /// <summary>Whether no touch is still to go and every goal window has ended. Before that, whoever reads the lift looks
+    /// early: then the sequence holds, and the fixed interval does not.</summary>
+    internal bool IsOver => State != "planned" && (CountsUntil is not { } end || ComputedThrough >= end);
 }
 
 /// <summary>What the campaign was for: the event that is a conversion, or the number that was to change.</summary>
@@ -199,6 +207,7 @@ public sealed record SampleRatioCheck(bool Alarm, double? Value = null, string? 
 /// <param name="AdjustedPValue">By Holm, over the variants.</param>
 public sealed record VariantLift(
     string Variant,
+    SendCounts Sent,
     ArmResult Treated,
     Measured Difference,
     PValue PValue,
@@ -222,7 +231,8 @@ public sealed record WindowResult(
     DateTimeOffset ClosesAt,
     SendCounts Sent,
     ArmResult Treated,
-    ArmResult Control
+    ArmResult Control,
+    Measured Difference
 )
 {
     /// <summary>What the provider counted of the mass sends of its touches; null until it has.</summary>

@@ -27,7 +27,7 @@ public sealed record ReportQuestion
     /// <summary>Null for none.</summary>
     public AttributionModel? Attribution { get; init; }
 
-    /// <summary>With comparisons that prove nothing.</summary>
+    /// <summary>With comparisons that prove nothing. Without effect where the goal is a number.</summary>
     public bool NotCausal { get; init; }
 
     /// <summary>With what came of the members of each of the campaign's segments; costs what <see cref="Exact"/>

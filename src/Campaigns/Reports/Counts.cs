@@ -27,14 +27,14 @@ internal sealed class Cell
     public long N { get; init; }
     public decimal Amount { get; init; }
 
-    /// <summary>Of the metric <see cref="Counts.SquaresOf"/>, which has nothing else.</summary>
-    public double Squares { get; init; }
+    /// <summary>Of the metric <see cref="Counts.VarianceOf"/>, which has nothing else.</summary>
+    public double Variance { get; init; }
 }
 
 /// <summary>The counts of a run, each metric by variant, channel, wave and day.</summary>
 internal sealed class Counts
 {
-    internal const string SquaresOf = "squares";
+    internal const string VarianceOf = "variance";
 
     private readonly ILookup<(string, short), Cell> _cells;
     private readonly Dictionary<(string, short, By, int), (long N, decimal Amount)> _sums = [];
@@ -65,14 +65,24 @@ internal sealed class Counts
             WITH cell AS MATERIALIZED ({cells})
             SELECT metric, arm, channel, variant, wave,
                 CASE WHEN isfinite(day) THEN day - '0001-01-01'::date ELSE 0 END AS day, n,
-                CASE WHEN metric = 'converted' THEN 0 ELSE amount END AS amount, 0::float8 AS squares
+                CASE WHEN metric = 'converted' THEN 0 ELSE amount END AS amount, 0::float8 AS variance
             FROM cell
             UNION ALL
-            -- Squares of large amounts are beyond a decimal.
-            SELECT '{SquaresOf}', arm, 0::smallint, 0::smallint, 0, 0, 0, 0, sum(amount)::float8
-            FROM cell
-            WHERE metric = 'converted'
-            GROUP BY arm
+            -- In the database's own decimals: a double keeps too few digits of squares, and a decimal has no room for them.
+            SELECT '{VarianceOf}', v.arm, 0::smallint, 0::smallint, 0, 0, 0, 0,
+                coalesce((l.n * v.squares - v.sum * v.sum) / nullif(l.n * (l.n - 1), 0), 0)::float8
+            FROM (
+                SELECT arm, coalesce(sum(amount) FILTER (WHERE metric = 'conversions'), 0) AS sum,
+                    coalesce(sum(amount) FILTER (WHERE metric = 'converted'), 0) AS squares
+                FROM cell
+                GROUP BY arm
+            ) v
+            JOIN (
+                SELECT CASE reason WHEN 0 THEN 0 ELSE 1 END AS arm, sum(customers) AS n
+                FROM run_ledger
+                WHERE run_key = @runKey AND step = 1 AND reason IN (0, 21)
+                GROUP BY 1
+            ) l USING (arm)
             """;
 
     /// <summary>From the counters.</summary>
@@ -97,8 +107,8 @@ internal sealed class Counts
         return (n, Plain(amount));
     }
 
-    /// <summary>The sum of an arm's squared values per customer.</summary>
-    public double Squares(short arm) => _cells[(SquaresOf, arm)].Sum(cell => cell.Squares);
+    /// <summary>Of an arm's value per customer: of the sample, divided by n − 1.</summary>
+    public double Variance(short arm) => _cells[(VarianceOf, arm)].Sum(cell => Math.Max(cell.Variance, 0));
 
     /// <summary>The sum over a variant, channel or wave.</summary>
     public (long N, decimal Amount) Of(string metric, short arm, By by, int key)

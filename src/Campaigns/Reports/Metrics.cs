@@ -53,7 +53,14 @@ public static class Metrics
             "计划阶段被抑制的客户，按首个未通过的原因。"
         ),
         new("touchesByChannel", "customers", "Touches by the channel that was planned.", "按计划渠道的触达。"),
-        new("touchesByState", "customers", "Touches by where they stand now.", "按当前状态的触达。"),
+        new(
+            "touchesByState",
+            "customers",
+            "Touches by where they stand now, each in one state: planned waits to be sent, attempted has no answer yet, "
+                + "accepted no receipt yet. The funnel's steps of these names count whoever ever came as far.",
+            "按当前状态的触达，每次触达只属一种状态：planned 为待发送，attempted 为通道未答复，accepted 为尚无回执。"
+                + "漏斗的同名步骤则统计曾到达该步的全部客户。"
+        ),
         new(
             "attempted",
             "customers",

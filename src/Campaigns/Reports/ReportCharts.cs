@@ -33,10 +33,16 @@ internal static class ReportCharts
         return End(chart);
     }
 
-    /// <summary>The interval of the difference on a scale with 0.</summary>
-    public static string Lift(Lift lift, ReportWords words)
+    /// <summary>Send windows that the timetable draws; its table has all.</summary>
+    public const int MostWindows = 40;
+
+    /// <summary>The interval of the difference that holds at this look, on a scale with 0.</summary>
+    public static string Lift(CampaignReport report, ReportWords words)
     {
-        if (lift.Difference is not { Value: { } value, Low: { } low, High: { } high })
+        var (name, difference) = report.IsOver
+            ? ("difference", report.Lift.Difference)
+            : ("sequence", report.Lift.Sequence);
+        if (difference is not { Value: { } value, Low: { } low, High: { } high })
         {
             return "";
         }
@@ -45,7 +51,7 @@ internal static class ReportCharts
         var margin = Math.Max((to - from) * 0.1, 0.01);
         (from, to) = (from - margin, to + margin);
         double X(double points) => 40 + (Width - 80) * (points - from) / (to - from);
-        var chart = Begin(110, words["difference"]);
+        var chart = Begin(110, words[name]);
         Line(chart, 40, 70, Width - 40, 70, "#888", 1);
         foreach (var tick in Ticks(from, to))
         {
@@ -64,7 +70,7 @@ internal static class ReportCharts
             24,
             (value * 100).ToString("+0.00;−0.00;0.00", Plain),
             "middle",
-            "lift.difference.value"
+            $"lift.{name}.value"
         );
         return End(chart);
     }
@@ -107,7 +113,7 @@ internal static class ReportCharts
     public static string Timetable(CampaignReport report, ReportWords words)
     {
         const int row = 26;
-        var shown = report.ByWindow.Take(40).ToList();
+        var shown = report.ByWindow.Take(MostWindows).ToList();
         var most = Math.Max(1, shown.Max(window => window.Sent.Touches + window.Control.Customers));
         var chart = Begin(row * shown.Count + 30, words["timetable"]);
         foreach (var (window, index) in shown.Select((window, index) => (window, index)))

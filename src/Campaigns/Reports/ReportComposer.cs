@@ -35,6 +35,7 @@ internal sealed class ReportComposer(
             Run = run.Number,
             State = run.State,
             ComputedThrough = run.ComputedThrough,
+            CountsUntil = CountsUntil(),
             Goal = ReportGoal.Of(_plan.Goal),
             Ledger = Ledger(),
             Funnel = Funnel(),
@@ -46,6 +47,11 @@ internal sealed class ReportComposer(
             TimeToConvert = _plan.Goal.Event is null ? null : new(ToConvert(Treated), ToConvert(Control)),
         };
     }
+
+    private DateTimeOffset? CountsUntil() =>
+        windows
+            .Where(window => ledger.Any(row => row.Wave == window.Wave && row.Reason is Reason.Touch or Reason.HeldOut))
+            .Max(window => (DateTimeOffset?)window.CountsFrom) + _plan.Goal.Window;
 
     private long Customers(Func<LedgerRow, bool> which) => ledger.Where(which).Sum(row => row.Customers);
 
@@ -165,7 +171,9 @@ internal sealed class ReportComposer(
         };
 
     private Moments Moments(short arm, ArmResult result) =>
-        Statistics.Moments.FromSums(result.Customers, (double)result.Value, counts.Squares(arm));
+        result.Customers == 0
+            ? default
+            : new(result.Customers, (double)(result.Value / result.Customers), counts.Variance(arm));
 
     private static Figure<TTo> Map<TFrom, TTo>(Figure<TFrom> figure, Func<TFrom, TTo> map)
         where TFrom : struct
@@ -192,7 +200,7 @@ internal sealed class ReportComposer(
             .Variants.Select(variant =>
             {
                 var treated = Arm(Treated, By.Variant, variant.Number);
-                return (variant.Name, treated, p: Proportions.PValue(treated.Arm, control.Arm));
+                return (variant.Name, variant.Number, treated, p: Proportions.PValue(treated.Arm, control.Arm));
             })
             .ToList();
         var adjusted = PValue.Holm([.. compared.Select(one => PValue.Of(one.p))]);
@@ -202,6 +210,7 @@ internal sealed class ReportComposer(
                 (one, index) =>
                     new VariantLift(
                         one.Name,
+                        Sent(one.treated, By.Variant, one.Number),
                         one.treated,
                         OfEvent(Proportions.Newcombe(one.treated.Arm, control.Arm)),
                         _plan.Goal.Event is null ? NoEventP : PValue.Of(one.p),
@@ -239,13 +248,15 @@ internal sealed class ReportComposer(
                 {
                     int[] waves = [.. window.Select(one => one.Wave)];
                     var treated = Arm(Treated, By.Wave, waves);
+                    var control = Arm(Control, By.Wave, waves);
                     return new WindowResult(
                         window.Key.Channel,
                         window.Key.OpensAt,
                         window.Key.ClosesAt,
                         Sent(treated, By.Wave, waves),
                         treated,
-                        Arm(Control, By.Wave, waves)
+                        control,
+                        OfEvent(Proportions.Newcombe(treated.Arm, control.Arm))
                     )
                     {
                         MassSends = MassSendCounts.Sum([

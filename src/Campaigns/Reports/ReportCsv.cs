@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Xml;
 using Campaigns.Json;
 using Campaigns.Planning;
 using Campaigns.Receipts;
@@ -21,7 +22,12 @@ public static class ReportCsv
         Line(table, "report", "campaign", report.CampaignId, "", "", "", "");
         Line(table, "report", "name", report.Name, "", "", "", "");
         Line(table, "report", "run", $"{report.Run}", "", "", "", "");
+        Line(table, "report", "state", report.State, "", "", "", "");
         Line(table, "report", "computedThrough", $"{report.ComputedThrough:O}", "", "", "", "");
+        Line(table, "report", "countsUntil", $"{report.CountsUntil:O}", "", "", "", "");
+        Line(table, "report", "goal", report.Goal.Event ?? report.Goal.Field, "", "", "", "");
+        Line(table, "report", "goalWindow", XmlConvert.ToString(report.Goal.Window), "", "", "", "");
+        Line(table, "report", "sampleRatioAlarm", report.Lift.SampleRatio.Alarm ? "true" : "false", "", "", "", "");
         foreach (var (section, group, metric, figure) in Lines(report))
         {
             Line(
@@ -69,7 +75,8 @@ public static class ReportCsv
                 ? DaysTo("treated", time.Treated).Concat(DaysTo("control", time.Control))
                 : [],
             .. report.ByVariant.SelectMany(variant =>
-                ArmLines("byVariant", variant.Variant, variant.Treated)
+                Sends("byVariant", variant.Variant, variant.Sent)
+                    .Concat(ArmLines("byVariant", variant.Variant, variant.Treated))
                     .Append(("byVariant", variant.Variant, "difference", variant.Difference))
                     .Append(("byVariant", variant.Variant, "pValue", Of(variant.PValue)))
                     .Append(("byVariant", variant.Variant, "adjustedPValue", Of(variant.AdjustedPValue)))
@@ -94,7 +101,8 @@ public static class ReportCsv
                 return Sends("byWindow", name, window.Sent)
                     .Concat(window.MassSends is { } mass ? MassLines("byWindow", name, mass) : [])
                     .Concat(ArmLines("byWindow", name, window.Treated))
-                    .Concat(ArmLines("byWindow", $"{name} held out", window.Control));
+                    .Concat(ArmLines("byWindow", $"{name} held out", window.Control))
+                    .Append(("byWindow", name, "difference", window.Difference));
             }),
             .. report.ByDay.SelectMany(DayLines),
             .. report.Attribution is { } own

@@ -72,7 +72,7 @@ public static class ReportPage
             yield return ("number", Number(number, words));
         }
 
-        yield return ("lift", LiftOf(report.Lift, words));
+        yield return ("lift", LiftOf(report, words));
         yield return ("funnel", ReportCharts.Funnel(report, words) + ReportTables.Funnel(report, words));
         yield return ("byDay", Days(report, words));
         yield return ("timetable", Timetable(report, words));
@@ -105,18 +105,22 @@ public static class ReportPage
         yield return ("byChannel", ReportTables.Channels(report, words));
     }
 
-    private static string LiftOf(Lift lift, ReportWords words)
-    {
-        var verdict = lift.Difference switch
+    private static string LiftOf(CampaignReport report, ReportWords words) =>
+        ReportCharts.Lift(report, words)
+        + $"<p><strong>{Text(Verdict(report, words))}</strong> {Text(words["everyone"])}</p>"
+        + ReportTables.Lift(report.Lift, words);
+
+    /// <summary>By the interval that holds at this look; under the alarm, which stands above, there is none.</summary>
+    private static string Verdict(CampaignReport report, ReportWords words) =>
+        (report.IsOver, report.Lift) switch
         {
-            { Low: > 0 } or { High: < 0 } => words["clear"],
-            { Value: not null } => words["unclear"],
+            (_, { SampleRatio.Alarm: true }) => "",
+            (true, { Difference: { Low: > 0 } or { High: < 0 } }) => words["clear"],
+            (true, { Difference.Value: not null }) => words["unclear"],
+            (false, { Sequence: { Low: > 0 } or { High: < 0 } }) => words["clearSoFar"],
+            (false, { Difference.Value: not null }) => words["unclearSoFar"],
             _ => "",
         };
-        return ReportCharts.Lift(lift, words)
-            + $"<p><strong>{Text(verdict)}</strong> {Text(words["everyone"])}</p>"
-            + ReportTables.Lift(lift, words);
-    }
 
     private static string Number(NumberChange number, ReportWords words) =>
         $"<p>{Text(number.Field)} · {Text(words["waiting"])}: {ReportCell.Count("number.waiting", number.Waiting).Html}</p>"
@@ -144,7 +148,14 @@ public static class ReportPage
     private static string Timetable(CampaignReport report, ReportWords words) =>
         report.ByWindow.Count == 0
             ? $"<p>{Text(words["noData"])}</p>"
-            : ReportCharts.Timetable(report, words) + Folded(words["table"], ReportTables.Timetable(report, words));
+            : ReportCharts.Timetable(report, words)
+                + NotDrawn(report, words)
+                + Folded(words["table"], ReportTables.Timetable(report, words));
+
+    private static string NotDrawn(CampaignReport report, ReportWords words) =>
+        report.ByWindow.Count > ReportCharts.MostWindows
+            ? $"<p>{Text(words["notDrawn"])}: {Count(report.ByWindow.Count - ReportCharts.MostWindows)}</p>"
+            : "";
 
     private static string Folded(string title, string content) =>
         $"<details><summary>{Text(title)}</summary>{content}</details>";

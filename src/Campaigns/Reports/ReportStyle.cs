@@ -27,6 +27,7 @@ internal static class ReportStyle
         small { color: #555; }
         summary { cursor: pointer; color: #555; }
         @media (min-width: 40rem) { svg { font-size: 10.5px; } }
-        @media print { details > * { display: block; } section { break-inside: avoid; } }
+        @media print { details > * { display: block; } section { break-inside: avoid; }
+          details::details-content { content-visibility: visible; block-size: auto; } }
         """;
 }

@@ -128,7 +128,16 @@ internal static class ReportTables
     public static string Timetable(CampaignReport report, ReportWords words)
     {
         var counted = report.ByWindow.Any(window => window.MassSends is not null);
-        string[] columns = ["window", "channel", "touches", "attempted", "heldOut", "converted"];
+        string[] columns =
+        [
+            "window",
+            "channel",
+            "touches",
+            "attempted",
+            "heldOut",
+            "converted",
+            "differenceAndInterval",
+        ];
         return Table(
             words,
             [.. columns, .. counted ? (string[])["sentTo", "notSent"] : []],
@@ -142,6 +151,7 @@ internal static class ReportTables
                             Count($"byWindow.{i}.sent.attempted", window.Sent.Attempted),
                             Count($"byWindow.{i}.control.customers", window.Control.Customers),
                             Count($"byWindow.{i}.treated.converted", window.Treated.Converted),
+                            Both($"byWindow.{i}.difference", window.Difference, words, 100, Points),
                             .. counted ? Mass($"byWindow.{i}.massSends", window.MassSends) : [],
                         ]
             )
@@ -176,19 +186,20 @@ internal static class ReportTables
             words,
             ["state", "touches"],
             ledger.TouchesByState.Select(one =>
-                (ReportCell[])[Of(words[one.Key]), Count($"ledger.touchesByState.{one.Key}", one.Value)]
+                (ReportCell[])[Of(words["now:" + one.Key]), Count($"ledger.touchesByState.{one.Key}", one.Value)]
             )
         );
 
     public static string Variants(CampaignReport report, ReportWords words) =>
         Table(
             words,
-            ["variant", "customers", "converted", "rate", "differenceAndInterval", "adjusted"],
+            ["variant", "customers", "converted", "rate", "delivered", "differenceAndInterval", "adjusted"],
             report.ByVariant.Select(
                 (variant, i) =>
                     (ReportCell[])
                         [
                             .. Arm($"byVariant.{i}.treated", variant.Variant, variant.Treated),
+                            Count($"byVariant.{i}.sent.delivered", variant.Sent.Delivered),
                             Both($"byVariant.{i}.difference", variant.Difference, words, 100, Points),
                             Probability($"byVariant.{i}.adjustedPValue", variant.AdjustedPValue, words),
                         ]
@@ -217,7 +228,7 @@ internal static class ReportTables
     public static string Channels(CampaignReport report, ReportWords words) =>
         Table(
             words,
-            ["channel", "touches", "attempted", "accepted", "delivered", "opened", "clicked", "converted"],
+            ["channel", "touches", "attempted", "accepted", "delivered", "opened", "clicked"],
             report.ByChannel.Select(
                 (channel, i) =>
                     (ReportCell[])
@@ -229,7 +240,21 @@ internal static class ReportTables
                             Count($"byChannel.{i}.sent.delivered", channel.Sent.Delivered),
                             Count($"byChannel.{i}.sent.opened", channel.Sent.Opened),
                             Count($"byChannel.{i}.sent.clicked", channel.Sent.Clicked),
+                        ]
+            )
+        )
+        + Table(
+            words,
+            ["channel", "converted", "rate", "heldOut", "heldOutConverted", "heldOutRate", "differenceAndInterval"],
+            report.ByChannel.Select(
+                (channel, i) =>
+                    (ReportCell[])
+                        [
+                            Of(words[ProductJson.NameOf(channel.Channel)]),
                             Count($"byChannel.{i}.treated.converted", channel.Treated.Converted),
+                            Rate($"byChannel.{i}.treated.rate", channel.Treated.Rate),
+                            .. Arm($"byChannel.{i}.control", "", channel.Control)[1..],
+                            Both($"byChannel.{i}.difference", channel.Difference, words, 100, Points),
                         ]
             )
         );

@@ -107,7 +107,19 @@ public sealed class ReportWords
         ("heldOut", "Held out", "留出（对照组）"),
         ("heldOutGlobal", "Held out bank-wide", "留出（全行对照）"),
         ("suppressed", "Suppressed", "已抑制"),
+        ("heldOutConverted", "Held out, converted", "对照组已转化"),
+        ("heldOutRate", "Held out, rate", "对照组转化率"),
         ("states", "Where the touches stand", "触达状态"),
+        ("now:planned", "Waiting to be sent", "待发送"),
+        ("now:attempted", "Attempted, not answered yet", "已发送，通道未答复"),
+        ("now:accepted", "Accepted, no receipt yet", "已受理，尚无回执"),
+        ("now:delivered", "Delivered, by receipt", "回执已送达"),
+        ("now:failed", "Failed", "失败"),
+        ("now:expired", "Expired", "已过期"),
+        ("now:cancelled", "Cancelled", "已取消"),
+        ("now:suppressed", "Withheld at sending", "发送时拦截"),
+        ("now:unknown", "Result unknown", "结果未知"),
+        ("notDrawn", "Send windows in the table only", "仅在表格中列出的时段"),
         ("state", "State", "状态"),
         ("noData", "Nothing yet.", "暂无数据。"),
         (
@@ -120,6 +132,16 @@ public sealed class ReportWords
             "unclear",
             "The interval contains 0: no difference can be told from chance.",
             "区间包含 0：尚不能与随机波动区分。"
+        ),
+        (
+            "clearSoFar",
+            "The campaign is not over. The interval that is valid at every look leaves out 0: it makes a difference.",
+            "活动尚未结束。可随时查看的区间不含 0：活动产生了效果。"
+        ),
+        (
+            "unclearSoFar",
+            "The campaign is not over: by the interval that is valid at every look, no difference can be told from chance yet.",
+            "活动尚未结束：按可随时查看的区间，尚不能与随机波动区分。"
         ),
         (
             "everyone",
@@ -152,11 +174,6 @@ public sealed class ReportWords
         ("over_budget", "Over budget", "超出预算"),
         ("frequency_cap", "Frequency cap", "频次上限"),
         ("outranked", "Outranked", "优先级让位"),
-        ("failed", "Failed", "失败"),
-        ("expired", "Expired", "已过期"),
-        ("cancelled", "Cancelled", "已取消"),
-        ("unknown", "Unknown", "结果未知"),
-        ("closed", "closed", "已结束"),
         ("state:planned", "running", "进行中"),
         ("state:closed", "closed", "已结束"),
         ("state:cancelled", "cancelled", "已取消"),

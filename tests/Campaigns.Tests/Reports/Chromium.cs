@@ -10,6 +10,7 @@ namespace Campaigns.Tests.Reports;
 /// <param name="Requests">Addresses that were asked, the page's own first.</param>
 /// <param name="Complaints">What the browser wrote to its console.</param>
 /// <param name="Unnamed">Cells with digits that carry no metric.</param>
+/// <param name="Printed">Whether tables that are folded on the screen are seen in print.</param>
 /// <param name="WiderThanTheScreen">Pixels that one would have to scroll sideways.</param>
 internal sealed record ShownPage(
     string Language,
@@ -20,6 +21,7 @@ internal sealed record ShownPage(
     IReadOnlyList<string> Requests,
     IReadOnlyList<string> Complaints,
     IReadOnlyList<string> Unnamed,
+    bool Printed,
     double WiderThanTheScreen
 );
 

@@ -57,6 +57,7 @@ public sealed class ReportPageTests
             Assert.Equal([url.AbsoluteUri], page.Requests);
             Assert.Empty(page.Complaints);
             Assert.Empty(page.Unnamed);
+            Assert.True(page.Printed);
             Assert.True(page.WiderThanTheScreen <= 0, $"{page.WiderThanTheScreen} pixels wider than {width}");
             Assert.Equal(report.RootElement.GetProperty("computedThrough").GetDateTimeOffset(), page.Through);
             Assert.True(page.Figures.Count >= figures, $"{page.Figures.Count} figures");

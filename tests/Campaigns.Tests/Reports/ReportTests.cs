@@ -218,4 +218,28 @@ public sealed class ReportTests
         Assert.Equal(("held_out", "held_out"), (decision.Kind, decision.Reason));
         await host.As(Role.Backend).GetAsync(new Uri(path, UriKind.Relative)).RefusedAsync(403, "forbidden");
     }
+
+    [Theory]
+    [InlineData("text/csv", "en", "text/csv", "section,group,metric")]
+    [InlineData("text/html", "zh", "text/html", "营销活动报告")]
+    [InlineData("text/html", "en, zh;q=0.5", "text/html", "Campaign report")]
+    [InlineData("text/csv;q=0.1, application/json", "zh", "application/json", "\"campaignId\"")]
+    public async Task The_form_and_language_of_a_report_follow_the_Accept_headers(
+        string accept,
+        string language,
+        string type,
+        string content
+    )
+    {
+        await using var given = await GivenArms.CreateAsync();
+        await using var host = await ApiHost.StartAsync(given.Database);
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/v1/campaigns/savings/report");
+        request.Headers.Add("Accept", accept);
+        request.Headers.Add("Accept-Language", language);
+
+        var answer = await host.As(Role.Analyst).SendAsync(request);
+
+        Assert.Equal(type, answer.Content.Headers.ContentType?.MediaType);
+        Assert.Contains(content, await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
 }

@@ -10,6 +10,9 @@ try {
   page.on("request", (request) => requests.push(request.url()));
   page.on("console", (message) => complaints.push(message.text()));
   await page.goto(url);
+  await page.emulateMedia({ media: "print" });
+  const printed = await page.$$eval("details table", (all) => all.every((one) => one.checkVisibility()));
+  await page.emulateMedia({ media: "screen" });
   await page.$$eval("details", (all) => all.forEach((one) => (one.open = true)));
   const shown = await page.evaluate(() => {
     const all = (selector) => [...document.querySelectorAll(selector)];
@@ -35,7 +38,7 @@ try {
       widerThanTheScreen: document.documentElement.scrollWidth - window.innerWidth,
     };
   });
-  console.log(JSON.stringify({ ...shown, requests, complaints }));
+  console.log(JSON.stringify({ ...shown, printed, requests, complaints }));
 } finally {
   await browser.close();
 }
