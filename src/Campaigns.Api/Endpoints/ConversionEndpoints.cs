@@ -32,6 +32,9 @@ public sealed record ConversionItem
     /// first.</summary>
     public string? Reverses { get; init; }
 
+    /// <summary>What a goal's condition looks at, such as <c>{"product": "gold"}</c>: as of an event.</summary>
+    public IReadOnlyDictionary<string, JsonElement>? Attributes { get; init; }
+
     internal EventEntry Entry =>
         Reverses switch
         {
@@ -39,14 +42,14 @@ public sealed record ConversionItem
             _ when !EventIntake.IsId(Reverses) => Plain with { Faults = [new("reverses", EventIntake.IdForm)] },
             _ => Plain with
             {
-                Attributes = new Dictionary<string, JsonElement>
+                Attributes = new Dictionary<string, JsonElement>(Attributes ?? new Dictionary<string, JsonElement>())
                 {
                     [EventNames.Reverses] = JsonSerializer.SerializeToElement(Reverses),
                 },
             },
         };
 
-    private EventEntry Plain => new(Source, Id, CustomerId, Name, OccurredAt, Amount, Currency);
+    private EventEntry Plain => new(Source, Id, CustomerId, Name, OccurredAt, Amount, Currency, Attributes);
 }
 
 /// <summary>Up to 1,000 conversions.</summary>

@@ -4,6 +4,7 @@ using Campaigns.Json;
 using Campaigns.Lifecycle;
 using Campaigns.Planning;
 using Dapper;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace Campaigns.Outcomes;
@@ -11,7 +12,7 @@ namespace Campaigns.Outcomes;
 /// <summary>Looks the number that a goal names up a second time, at the end of each customer's window: wave by wave, for
 /// both arms, in a transaction that also adds up what the report shows. A wave is wholly there or not at all, and
 /// looking again changes nothing.</summary>
-internal sealed class FollowUps(NpgsqlDataSource dataSource)
+internal sealed partial class FollowUps(NpgsqlDataSource dataSource, ILogger<FollowUps> logger)
 {
     /// <summary>Of every wave that is due. Where a pause kept a wave from opening, nobody knows yet when its window ends: a
     /// shift would move it. It is looked up after the pause, late perhaps, and equally late in both arms.</summary>
@@ -41,7 +42,15 @@ internal sealed class FollowUps(NpgsqlDataSource dataSource)
         foreach (var (runKey, wave, text) in due)
         {
             var goal = JsonSerializer.Deserialize<Goal>(text, ProductJson.Options)!;
-            taken += await TakeAsync(connection, runKey, wave, goal, now, cancellationToken) ? 1 : 0;
+            try
+            {
+                taken += await TakeAsync(connection, runKey, wave, goal, now, cancellationToken) ? 1 : 0;
+            }
+            catch (PostgresException failure)
+            {
+                // Whatever is wrong with one, the others go on.
+                Log.WaveFailed(logger, failure, runKey, wave);
+            }
         }
 
         return taken;
@@ -126,4 +135,13 @@ internal sealed class FollowUps(NpgsqlDataSource dataSource)
         """;
 
     internal const string SumGroups = "GROUP BY 1, 2, 3, 4";
+
+    private static partial class Log
+    {
+        [LoggerMessage(
+            LogLevel.Warning,
+            "The goal's number of run {Run}, wave {Wave} could not be looked up; it is tried again in seconds"
+        )]
+        internal static partial void WaveFailed(ILogger logger, Exception failure, int run, int wave);
+    }
 }

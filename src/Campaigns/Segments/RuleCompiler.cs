@@ -77,16 +77,32 @@ internal sealed class RuleCompiler(
     private string EventSql(EventTest test)
     {
         var (having, complement) = Having(test.Measure);
-        var from = $"""
-            SELECT e.customer_key FROM event e WHERE e.event_type = {AddEventType(test.Event)}
+        var events = $"""
+            FROM event e WHERE e.event_type = {AddEventType(test.Event)}
              AND e.customer_key >= @low AND e.customer_key < @high AND e.occurred_at <= @as_of
             """.ReplaceLineEndings("");
-        var within = test.Within is { } period
-            ? $" AND e.occurred_at > {Add(NpgsqlDbType.TimestampTz, asOf => period.Before(asOf, zone).UtcDateTime)}"
-            : "";
-        var groups = having.Length == 0 ? "" : $" HAVING {having}";
-        return $"((c.customer_key IN ({from}{within} GROUP BY e.customer_key{groups})) IS {(complement ? "NOT TRUE" : "TRUE")})";
+        if (test.Within is { } period)
+        {
+            events += $" AND e.occurred_at > {Add(NpgsqlDbType.TimestampTz, asOf => period.Before(asOf, zone).UtcDateTime)}";
+        }
+
+        var groups = "GROUP BY e.customer_key" + (having.Length == 0 ? "" : $" HAVING {having}");
+        var customers = $"""
+            SELECT e.customer_key {events} AND e.customer_key NOT IN ({Reversing}) {groups}
+             UNION ALL SELECT e.customer_key {events} AND e.customer_key IN ({Reversing}) AND {Stands} {groups}
+            """.ReplaceLineEndings("");
+        return $"((c.customer_key IN ({customers})) IS {(complement ? "NOT TRUE" : "TRUE")})";
     }
+
+    /// <summary>Those for whom something was taken back: few, so that only theirs are looked at one by one, and the events of
+    /// the others are read from the index alone.</summary>
+    private const string Reversing =
+        "SELECT v.customer_key FROM reversal v WHERE v.customer_key >= @low AND v.customer_key < @high";
+
+    /// <summary>What takes an event back is none itself, nor is what it took back.</summary>
+    private static readonly string Stands =
+        $"NOT {EventNames.TakesBack} AND NOT EXISTS (SELECT FROM reversal v WHERE v.customer_key = e.customer_key"
+        + " AND v.event_source = e.event_source AND v.event_id = e.event_id)";
 
     /// <summary>The condition on a customer's events, and whether it is the complement that is asked for: those without any
     /// event are in no group.</summary>
