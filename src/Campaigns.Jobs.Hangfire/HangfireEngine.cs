@@ -36,6 +36,7 @@ internal sealed class HangfireEngine(
                     SchedulePollingInterval = TimeSpan.FromSeconds(1),
                     HeartbeatInterval = TimeSpan.FromSeconds(5),
                     ServerCheckInterval = TimeSpan.FromSeconds(10),
+                    ShutdownTimeout = options.StopWithin,
                     ServerTimeout = TimeSpan.FromSeconds(30),
                     Activator = new WakeUpActivator(handlers, store),
                 },

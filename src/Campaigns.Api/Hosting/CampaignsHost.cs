@@ -27,6 +27,9 @@ internal static class CampaignsHost
     // Enough for a batch of 1,000 customers or events; an address that takes more says so.
     private const long MostBytes = 4 << 20;
 
+    // Beside the drain: what was answered is recorded, and everything else stops.
+    private static readonly TimeSpan StopMargin = TimeSpan.FromSeconds(10);
+
     /// <summary>Registers the product.</summary>
     public static void AddCampaigns(this WebApplicationBuilder builder)
     {
@@ -47,10 +50,12 @@ internal static class CampaignsHost
         services.AddEdge();
         services.AddApiDocument();
         builder.AddTelemetry();
+        var stopWithin = DrainOf(builder.Configuration) + StopMargin;
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = stopWithin + StopMargin);
         services.AddJobEngine(
             builder.Configuration["Engine"],
             node.ConnectionString,
-            new JobEngineOptions { Worker = node.Works }
+            new JobEngineOptions { Worker = node.Works, StopWithin = stopWithin }
         );
 
         // One line a module, leftmost first.
@@ -144,6 +149,9 @@ internal static class CampaignsHost
         app.UseMiddleware<StrictRequests>();
         app.UseMiddleware<Idempotency>();
     }
+
+    private static TimeSpan DrainOf(IConfiguration configuration) =>
+        configuration.GetSection("Dispatch").GetValue(nameof(DispatchOptions.Drain), new DispatchOptions().Drain);
 
     private static NpgsqlDataSource DataSource(Node node)
     {

@@ -162,23 +162,27 @@ public static class ContactPlaces
 
     /// <summary>Of these, who cannot have a servicing message on the channel: it needs no consent and counts for no cap.
     /// </summary>
+    /// <param name="unprofiled">Whether the campaign profiles, and so leaves out who refused that.</param>
     public static async Task<Dictionary<long, Withheld>> NotServicedAsync(
         NpgsqlConnection connection,
         GatewayDeclaration gateway,
         long[] keys,
+        bool unprofiled,
         CancellationToken cancellationToken
     )
     {
         await using var command = new NpgsqlCommand(
             $"""
-            SELECT customer_key, 4::smallint
+            SELECT customer_key, CASE WHEN personalisation_off AND @unprofiled THEN 3 ELSE 4 END::smallint
             FROM contact c
-            WHERE customer_key = ANY (@keys) AND (erased OR {Reachable(gateway)} & @bit = 0)
+            WHERE customer_key = ANY (@keys)
+              AND (erased OR {Reachable(gateway)} & @bit = 0 OR personalisation_off AND @unprofiled)
             """,
             connection
         );
         command.Parameters.AddWithValue("keys", keys);
         command.Parameters.AddWithValue("bit", gateway.Channel.Bit());
+        command.Parameters.AddWithValue("unprofiled", unprofiled);
         return await ReadReasonsAsync(command, cancellationToken);
     }
 
@@ -198,8 +202,8 @@ public static class ContactPlaces
                 SELECT
                 FROM contact c
                 WHERE customer_key = ANY (@keys)
-                  AND (erased OR {Reachable(gateway)} & @bit = 0 OR @marketing
-                       AND (opted_out & @bit <> 0 OR consented & @bit = 0 OR personalisation_off AND @unprofiled))
+                  AND (erased OR {Reachable(gateway)} & @bit = 0 OR personalisation_off AND @unprofiled
+                       OR @marketing AND (opted_out & @bit <> 0 OR consented & @bit = 0))
             )
             """,
             connection

@@ -162,6 +162,7 @@ TABLE chunk
     fresh boolean NOT NULL DEFAULT true
     due_at timestamp with time zone NOT NULL
     late_since timestamp with time zone
+    yields boolean NOT NULL DEFAULT false
     state smallint NOT NULL DEFAULT 0
     token bigint NOT NULL DEFAULT 0
     leased_by text

@@ -33,13 +33,19 @@ internal sealed class Admission(Rivals rivals)
         long[] keys = [.. candidates.Select(touch => touch.CustomerKey)];
         if (!wave.Marketing)
         {
-            var unreachable = await ContactPlaces.NotServicedAsync(connection, gateway, keys, cancellationToken);
+            var without = await ContactPlaces.NotServicedAsync(
+                connection,
+                gateway,
+                keys,
+                wave.Plan.UsesProfiling,
+                cancellationToken
+            );
             if (!again)
             {
-                await SpendAsync(connection, gateway, template, keys, unreachable, cancellationToken);
+                await SpendAsync(connection, gateway, template, keys, without, cancellationToken);
             }
 
-            return Sort(candidates, unreachable, []);
+            return Sort(candidates, without, []);
         }
 
         var limits = wave.Limits(gateway);
@@ -92,7 +98,7 @@ internal sealed class Admission(Rivals rivals)
         GatewayDeclaration gateway,
         string? template,
         long[] keys,
-        Dictionary<long, Withheld> unreachable,
+        Dictionary<long, Withheld> without,
         CancellationToken cancellationToken
     )
     {
@@ -101,11 +107,11 @@ internal sealed class Admission(Rivals rivals)
             return;
         }
 
-        long[] asked = [.. keys.Where(key => !unreachable.ContainsKey(key))];
+        long[] asked = [.. keys.Where(key => !without.ContainsKey(key))];
         var spent = await UnspentAuthorisations.SpendAsync(connection, template ?? "", asked, cancellationToken);
         foreach (var key in asked.Where(key => !spent.Contains(key)))
         {
-            unreachable[key] = Withheld.Unreachable;
+            without[key] = Withheld.Unreachable;
         }
     }
 

@@ -167,7 +167,9 @@ internal sealed class AttemptGate(
             keys,
             chunk.Try,
             chunk.Fresh,
-            now + AskAgain
+            now + AskAgain,
+            LateAs: chunk.Number,
+            Yields: true
         );
         await ChunkQueue.AddAsync(connection, chunk.RunKey, [later]);
         foreach (var key in keys)

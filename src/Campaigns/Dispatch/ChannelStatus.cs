@@ -22,7 +22,8 @@ public sealed record ChannelStatus
     /// <summary>Touches that wait in campaigns that run, whether due or not.</summary>
     public long Waiting { get; init; }
 
-    /// <summary>How long the oldest of those that are due has been; zero when none is.</summary>
+    /// <summary>How long the oldest of those that are due has been; zero when none is. What was put off, or is tried
+    /// again, is late since it was due first.</summary>
     public TimeSpan Lag { get; init; }
 
     /// <summary>Touches without an answer that no receipt has settled, of runs that are not closed or were within the last

@@ -49,6 +49,9 @@ internal sealed record Asked(string Gateway, DateTimeOffset At)
 /// <param name="PlannedWave">As the other's.</param>
 /// <param name="Members">Ascending.</param>
 /// <param name="Fresh">Whether none of them has been attempted before.</param>
+/// <param name="LateAs">Number of the other, where they are put off and so are late since it was; null where they are due anew.
+/// </param>
+/// <param name="Yields">Whether they leave their places to a campaign with a higher priority.</param>
 internal sealed record NewChunk(
     int Wave,
     int PlannedWave,
@@ -58,5 +61,7 @@ internal sealed record NewChunk(
     short Try,
     bool Fresh,
     DateTimeOffset DueAt,
-    Asked? Asked = null
+    Asked? Asked = null,
+    int? LateAs = null,
+    bool Yields = false
 );

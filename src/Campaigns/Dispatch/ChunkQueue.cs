@@ -113,12 +113,12 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
 
     /// <summary>The next instant at which the wave has something to do; null when it has nothing left that is not being
     /// worked or held up by its channel, or its window has closed.</summary>
-    /// <param name="broken">Not before this much time has passed.</param>
+    /// <param name="wait">Not before this much time has passed.</param>
     internal async Task<DateTimeOffset?> NextDueAsync(
         int runKey,
         int wave,
         string gateway,
-        TimeSpan broken,
+        TimeSpan wait,
         CancellationToken cancellationToken
     )
     {
@@ -127,7 +127,7 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
             new CommandDefinition(
                 """
                 SELECT min(greatest(
-                    q.due_at, w.opens_at, s.not_before + b.clock_offset, clock_timestamp() + b.clock_offset + @broken))
+                    q.due_at, w.opens_at, s.not_before + b.clock_offset, clock_timestamp() + b.clock_offset + @wait))
                 FROM chunk q
                 JOIN wave w USING (run_key, wave)
                 JOIN run r ON r.run_key = q.run_key
@@ -148,7 +148,7 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
                     runKey,
                     wave,
                     gateway,
-                    broken,
+                    wait,
                 },
                 cancellationToken: cancellationToken
             )
@@ -174,9 +174,14 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
                 """
                 INSERT INTO chunk
                     (run_key, chunk, wave, planned_wave, step, channel, variant, members, touches, try, fresh, due_at,
-                     asked_by, asked_at)
+                     late_since, yields, asked_by, asked_at)
                 SELECT @runKey, max(c.chunk) + 1, @Wave, @PlannedWave, 1, @channel, @Variant, @Members, cardinality(@Members), @Try,
-                       @Fresh, @DueAt, @askedBy, @askedAt
+                       @Fresh, @DueAt,
+                       (
+                           SELECT coalesce(o.late_since, o.due_at) FROM chunk o
+                           WHERE o.run_key = @runKey AND o.chunk = @LateAs
+                       ),
+                       @Yields, @askedBy, @askedAt
                 FROM chunk c
                 WHERE c.run_key = @runKey
                 """,
@@ -191,6 +196,8 @@ internal sealed class ChunkQueue(NpgsqlDataSource dataSource, DispatchOptions op
                     chunk.Try,
                     chunk.Fresh,
                     chunk.DueAt,
+                    chunk.LateAs,
+                    chunk.Yields,
                     askedBy = chunk.Asked?.Gateway,
                     askedAt = chunk.Asked?.At,
                 }

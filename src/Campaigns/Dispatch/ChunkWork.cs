@@ -26,7 +26,11 @@ internal sealed partial class ChunkWork(
     {
         await using var lease = new Lease(tools.Queue, chunk, options.Lease, tools.Time);
         var pass = new Pass(Halt.Channel, WithoutGateway);
-        if (line.Gateway is { } gateway && wave.Messages.TryGetValue(chunk.Variant, out var message))
+        if (
+            line.Gateway is { } gateway
+            && gateway.Declaration.Purposes.Contains(wave.Plan.Purpose)
+            && wave.Messages.TryGetValue(chunk.Variant, out var message)
+        )
         {
             var run = new ChunkRun(tools, chunk, wave, line, gateway, message, lease, stopping, drained);
             pass = await WorkAsync(run, chunk);

@@ -20,6 +20,7 @@ public static class DispatchModule
             .AddSingleton<ChunkQueue>()
             .AddSingleton<ChunkEnd>()
             .AddSingleton<ChannelLines>()
+            .AddSingleton<GatewayLanes>()
             .AddSingleton(provider => new ChannelStates(
                 provider.GetRequiredService<NpgsqlDataSource>(),
                 provider.GetRequiredService<ChannelLines>()

@@ -16,10 +16,15 @@ public sealed class DispatchOptions
     /// <summary>Most lanes of a wave, over all nodes.</summary>
     public int MaxLanes { get; set; } = 4;
 
+    /// <summary>Most lanes of a gateway on this node; at least 1. Further ones wait without a thread of the job engine's, which
+    /// has to have some for every gateway.</summary>
+    public int LanesPerGateway { get; set; } = 4;
+
     /// <summary>A node whose clock differs from the database's by more than this does not dispatch.</summary>
     public TimeSpan MaxClockError { get; set; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>When the node is stopped, how long what is on the wire may take to answer.</summary>
+    /// <summary>When the node is stopped, how long what is on the wire may take to answer. The process
+    /// lives longer than that; whatever stops it from outside has to wait half a minute more.</summary>
     public TimeSpan Drain { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>How often the sweep looks for what should have run; real time.</summary>

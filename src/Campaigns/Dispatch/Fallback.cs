@@ -46,7 +46,7 @@ internal sealed class Fallback(Gateways gateways)
                 SELECT c.customer_key, c.preferred_channels, l.waves,
                        (l.open_channels & {reachable} & ~{shared} & {allowed}
                         & CASE WHEN @Marketing THEN c.consented & ~c.opted_out ELSE -1::smallint END
-                        & CASE WHEN c.erased OR @Marketing AND c.personalisation_off AND @UsesProfiling THEN 0::smallint
+                        & CASE WHEN c.erased OR c.personalisation_off AND @UsesProfiling THEN 0::smallint
                                ELSE -1::smallint END)::smallint AS open
                 FROM contact c
                 JOIN run_calendar l ON l.run_key = @RunKey AND l.zone = c.zone AND l.slots = c.preferred_slots

@@ -240,7 +240,8 @@ internal sealed class OutcomeLog(
             tries,
             Fresh: false,
             dueAt,
-            chunk.Asked
+            chunk.Asked,
+            LateAs: chunk.Number
         );
 
     private TimeSpan Backoff(short tries)

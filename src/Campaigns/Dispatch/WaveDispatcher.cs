@@ -9,6 +9,7 @@ internal sealed partial class WaveDispatcher(
     ChunkQueue queue,
     WaveContexts contexts,
     ChannelLines lines,
+    GatewayLanes lanes,
     ChunkWork work,
     WaveSchedule schedule,
     RunEnd runEnd,
@@ -16,7 +17,8 @@ internal sealed partial class WaveDispatcher(
     ILogger<WaveDispatcher> logger
 )
 {
-    /// <summary>Works until nothing is due; then comes back at the next due instant, or ends.</summary>
+    /// <summary>Works until nothing is due, or others of the gateway wait for its place; then comes back at the next due
+    /// instant, or ends.</summary>
     internal async Task RunAsync(Job job, CancellationToken stopping)
     {
         var (runKey, wave, _) = WaveSchedule.Parse(job.Argument);
@@ -25,12 +27,18 @@ internal sealed partial class WaveDispatcher(
             return;
         }
 
+        ChannelLine Line() => lines.Of(context.Channel, context.Plan.Purpose);
+        using var lane = lanes.Enter(Line().Name, job.Id, out var wait);
         using var drained = new CancellationTokenSource();
         await using var drain = stopping.Register(() => drained.CancelAfter(options.Drain));
         while (!stopping.IsCancellationRequested)
         {
-            var line = lines.Of(context.Channel, context.Plan.Purpose);
-            if (line.IsBroken || await queue.ClaimAsync(runKey, wave, line.Name, stopping) is not { } chunk)
+            var line = Line();
+            if (
+                lane?.MayGoOn(line.Name) is not true
+                || line.IsBroken
+                || await queue.ClaimAsync(runKey, wave, line.Name, stopping) is not { } chunk
+            )
             {
                 break;
             }
@@ -45,7 +53,7 @@ internal sealed partial class WaveDispatcher(
 
         if (!stopping.IsCancellationRequested)
         {
-            await ComeBackAsync(job, runKey, wave, lines.Of(context.Channel, context.Plan.Purpose), stopping);
+            await ComeBackAsync(job, runKey, wave, Line(), wait, stopping);
         }
     }
 
@@ -54,11 +62,12 @@ internal sealed partial class WaveDispatcher(
         int runKey,
         int wave,
         ChannelLine line,
+        TimeSpan wait,
         CancellationToken cancellationToken
     )
     {
-        var broken = line.BrokenFor ?? TimeSpan.Zero;
-        if (await queue.NextDueAsync(runKey, wave, line.Name, broken, cancellationToken) is { } due)
+        var atLeast = line.BrokenFor is { } broken && broken > wait ? broken : wait;
+        if (await queue.NextDueAsync(runKey, wave, line.Name, atLeast, cancellationToken) is { } due)
         {
             await schedule.LaneAtAsync(job, due, cancellationToken);
         }

@@ -30,7 +30,7 @@ internal static class RunBinder
         var plan = Plan(campaignId, version, bound) with
         {
             AllowsOver65 = allowsOver65,
-            Caps = policy.Policy.Caps,
+            Caps = Within(policy.Policy.Caps, gateways.For(Channel.WeChat, bound.Definition.Purpose)),
             PolicyVersion = policy.Version,
             CalendarVersion = calendarVersion,
             WithoutAddress = gateways.WithoutAddress(bound.Definition.Purpose),
@@ -39,6 +39,15 @@ internal static class RunBinder
         };
         return (plan, calendar);
     }
+
+    /// <summary>The bank's bound of a month and the provider's, whichever is lower.</summary>
+    private static FrequencyCaps Within(FrequencyCaps caps, IGateway? wechat) =>
+        wechat?.Declaration.MonthlyPerCustomer is { } most
+            ? caps with
+            {
+                WeChatPerMonth = Math.Min(most, caps.WeChatPerMonth ?? most),
+            }
+            : caps;
 
     private static async Task<IReadOnlyList<string>> AuthorisedAsync(
         NpgsqlConnection connection,

@@ -60,7 +60,8 @@ public sealed record ScheduledWave
     public MassSendCounts? MassSends { get; init; }
 
     /// <summary>How long the oldest has been due of what waits to be sent in this window, what rolled or fell back to it
-    /// too; zero where nothing is late.</summary>
+    /// too; zero where nothing is late. What is tried again, or waits for a campaign with a higher priority, is late since it
+    /// was due first.</summary>
     public required TimeSpan Lag { get; init; }
 
     /// <summary>Why what is due does not go, or goes later than planned, and what to do; null while it goes as planned.

@@ -95,14 +95,18 @@ public sealed class CampaignSchedules(NpgsqlDataSource dataSource, ChannelStates
             WHERE c.run_key = @runKey AND c.requests > 0
             GROUP BY 1
         ), due AS (
-            SELECT c.wave, min(coalesce(c.late_since, c.due_at)) AS due_at,
-                   bool_or(c.leased_until > clock_timestamp()) IS TRUE AS taken
+            SELECT c.wave, min(coalesce(c.late_since, c.due_at)) AS due_at, min(c.due_at) AS next_at,
+                   bool_or(c.leased_until > clock_timestamp()) IS TRUE AS taken,
+                   bool_or(c.late_since IS NOT NULL AND NOT c.yields) AS put_off,
+                   bool_or(c.late_since IS NOT NULL AND c.yields) AS yields
             FROM chunk c
             WHERE c.run_key = @runKey AND c.state = 0
             GROUP BY 1
         )
         SELECT w.wave, w.channel, w.opens_at, w.closes_at, w.touches, w.held_out, g.first_attempt_at, g.last_attempt_at,
                d.wave IS NOT NULL AS has_waiting, coalesce(d.taken, false) AS taken,
+               coalesce(d.put_off, false) AS put_off, coalesce(d.yields, false) AS yields,
+               greatest(d.next_at, w.opens_at) AS next_at,
                CASE WHEN d.wave IS NOT NULL THEN greatest(@Now - greatest(d.due_at, w.opens_at), interval '0') END AS lag
         FROM wave w
         LEFT JOIN gone g USING (wave)
@@ -158,8 +162,25 @@ public sealed class CampaignSchedules(NpgsqlDataSource dataSource, ChannelStates
             _ when wave.Taken =>
                 $"It goes as fast as its gateway may, {Rate(channel, run.Purpose)} calls a second by all nodes "
                     + "together, and is late by that: raise RatePerSecond as far as the provider allows, or leave it.",
-            _ when lag > SoonTaken =>
+            _ when run.Now - wave.NextAt > SoonTaken =>
                 "No worker has taken up what is due: see that a node with the role of worker runs and reaches the database.",
+            _ => PutOff(wave),
+        };
+    }
+
+    private static string? PutOff(WaveOf wave)
+    {
+        var tried =
+            "What the provider refused for now or left unanswered is tried again as long as the window is open: see the "
+            + "channel's last errors.";
+        var yields =
+            "A campaign with a higher priority may still need its customers' places under the caps: it waits until that one has "
+            + "gone or ended, as long as the window is open.";
+        return (wave.PutOff, wave.Yields) switch
+        {
+            (true, true) => $"{tried} {yields}",
+            (true, false) => tried,
+            (false, true) => yields,
             _ => null,
         };
     }
@@ -193,6 +214,9 @@ public sealed class CampaignSchedules(NpgsqlDataSource dataSource, ChannelStates
         public DateTimeOffset? LastAttemptAt { get; init; }
         public bool HasWaiting { get; init; }
         public bool Taken { get; init; }
+        public bool PutOff { get; init; }
+        public bool Yields { get; init; }
+        public DateTimeOffset NextAt { get; init; }
         public TimeSpan? Lag { get; init; }
     }
 }

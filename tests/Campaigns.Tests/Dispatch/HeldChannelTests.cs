@@ -129,6 +129,32 @@ public sealed class HeldChannelTests
     }
 
     [Fact]
+    public async Task R18_what_the_channels_gateway_does_not_carry_waits_until_one_does()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 20);
+        var run = await given.RunAsync(new RunSpec { Channels = [Channel.WeChat] });
+        var gateway = new ScriptedGateway(Channel.WeChat);
+        var both = gateway.Declaration;
+        gateway.Declaration = both with { Purposes = new HashSet<Purpose> { Purpose.Servicing } };
+        await using var node = new Node(given.DataSource, [gateway]);
+        await node.LaneAsync(run);
+
+        Assert.Equal((0, "planned 20"), (gateway.Requests, await given.StatesAsync(run)));
+        var wechat = (await node.Get<ChannelStates>().ListAsync(CancellationToken.None)).Single(one =>
+            one.Channel == Channel.WeChat
+        );
+        Assert.StartsWith(
+            "No gateway serves wechat for marketing",
+            wechat.HeldBecause(Purpose.Marketing),
+            StringComparison.Ordinal
+        );
+        gateway.Declaration = both;
+        await given.PassAsync(TimeSpan.FromMinutes(2));
+        await node.LaneAsync(run);
+        Assert.Equal("accepted 20", await given.StatesAsync(run));
+    }
+
+    [Fact]
     public async Task A_gateway_that_broke_is_tried_again_when_its_break_is_over()
     {
         await using var given = await GivenRun.CreateAsync(customers: 20);

@@ -88,20 +88,30 @@ internal sealed class Node : IAsyncDisposable
 /// <summary>Remembers what was asked; the test runs what it wants to.</summary>
 internal sealed class RecordingEngine : IJobEngine
 {
-    private readonly ConcurrentDictionary<string, (Job Job, DateTimeOffset? At)> _asked = new();
+    private readonly ConcurrentDictionary<string, (Job Job, DateTimeOffset? At, int Order)> _asked = new();
+    private int _order;
 
     public string Name => "Recording";
-    internal IReadOnlyCollection<(Job Job, DateTimeOffset? At)> Asked => [.. _asked.Values];
+    internal IReadOnlyCollection<(Job Job, DateTimeOffset? At)> Asked =>
+        [.. _asked.Values.Select(asked => (asked.Job, asked.At))];
+
+    /// <summary>The job that has waited longest of those that may run; null when none may.</summary>
+    internal Job? TakeDue()
+    {
+        var due = _asked.Where(one => one.Value.At is not { } at || at <= DateTimeOffset.UtcNow);
+        var next = due.OrderBy(one => one.Value.Order).FirstOrDefault();
+        return next.Key is not null && _asked.TryRemove(next) ? next.Value.Job : null;
+    }
 
     public Task RunNowAsync(Job job, CancellationToken cancellationToken)
     {
-        _asked[job.Id] = (job, null);
+        _asked[job.Id] = (job, null, Interlocked.Increment(ref _order));
         return Task.CompletedTask;
     }
 
     public Task RunAtAsync(Job job, DateTimeOffset at, CancellationToken cancellationToken)
     {
-        _asked[job.Id] = (job, at);
+        _asked[job.Id] = (job, at, Interlocked.Increment(ref _order));
         return Task.CompletedTask;
     }
 

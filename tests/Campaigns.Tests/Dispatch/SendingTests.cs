@@ -210,5 +210,64 @@ public sealed class SendingTests
         Assert.Equal(0, await given.AskAsync<int>("SELECT max(contacts) FROM contact"));
     }
 
+    [Fact]
+    public async Task R8_a_servicing_message_that_profiles_leaves_out_who_refused_that_since_it_was_planned()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 3);
+        var run = await given.RunAsync(Profiling([Channel.Sms]));
+        await given.ExecuteAsync(RefuseProfiling);
+        await using var node = new Node(given.DataSource, [new ScriptedGateway(Channel.Sms)]);
+
+        await node.LaneAsync(run);
+
+        Assert.Equal("accepted 2, suppressed(personalisation_off) 1", await given.StatesAsync(run));
+    }
+
+    [Fact]
+    public async Task R8_who_refuses_profiling_while_it_is_on_the_wire_gets_it_by_no_other_channel_and_not_again()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 3);
+        var refused = await given.RunAsync(Profiling([Channel.WeChat, Channel.Sms]));
+        var unanswered = await given.RunAsync(Profiling([Channel.App]));
+        var wechat = new ScriptedGateway(Channel.WeChat)
+        {
+            Answer = async request =>
+            {
+                await given.ExecuteAsync(RefuseProfiling);
+                return await Answered(SendState.Rejected, request);
+            },
+        };
+        var app = new ScriptedGateway(Channel.App)
+        {
+            Answer = _ => Task.FromResult<SendResult>(new SendResult.Unanswered("cut")),
+        };
+        await using var node = new Node(given.DataSource, [wechat, new ScriptedGateway(Channel.Sms), app]);
+
+        await node.LaneAsync(unanswered);
+        await node.LaneAsync(refused);
+        await node.LaneAsync(refused, wave: 2);
+        await given.PassAsync(TimeSpan.FromMinutes(2));
+        await node.LaneAsync(unanswered);
+
+        Assert.Equal("accepted 2, failed 1", await given.StatesAsync(refused));
+        Assert.Equal((1, "unknown 3"), (app.Requests, await given.StatesAsync(unanswered)));
+    }
+
+    private const string RefuseProfiling = "UPDATE contact SET personalisation_off = true WHERE customer_key = 2";
+
+    private static RunSpec Profiling(IReadOnlyList<Channel> channels) =>
+        new()
+        {
+            Customers = [1, 2, 3],
+            Channels = channels,
+            Purpose = Purpose.Servicing,
+            UsesProfiling = true,
+        };
+
+    private static Task<SendResult> Answered(SendState state, SendRequest request) =>
+        Task.FromResult<SendResult>(
+            new SendResult.Answered([.. request.Items.Select(_ => new ItemResult(state, "no", null))])
+        );
+
     private static long Key(LedgerEntry entry) => long.Parse(entry.TouchKey[(entry.TouchKey.LastIndexOf('-') + 1)..]);
 }

@@ -116,6 +116,67 @@ public sealed class ScheduleTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_is_refused_for_now_is_late_since_it_was_due_and_says_that_it_is_tried_again()
+    {
+        await RunAsync(new RunSpec { OpensIn = TimeSpan.FromMinutes(-5) });
+        var gateway = new ScriptedGateway(Campaigns.Channels.Channel.Sms)
+        {
+            Answer = request =>
+                Task.FromResult<Campaigns.Channels.SendResult>(
+                    new Campaigns.Channels.SendResult.Answered([
+                        .. request.Items.Select(_ => new Campaigns.Channels.ItemResult(
+                            Campaigns.Channels.SendState.Retryable,
+                            "busy",
+                            null
+                        )),
+                    ])
+                ),
+        };
+        await using var node = new Node(_given.DataSource, [gateway]);
+        var run = await _given.AskAsync<int>("SELECT run_key FROM run");
+        await HostAsync("api");
+
+        await node.LaneAsync(run);
+        var once = await WaveAsync();
+        await _given.PassAsync(TimeSpan.FromMinutes(2));
+        await node.LaneAsync(run);
+        var twice = await WaveAsync();
+
+        Assert.Equal(4, gateway.Requests);
+        Assert.Contains("tried again", once.HeldBecause, StringComparison.Ordinal);
+        Assert.InRange(once.Lag.TotalMinutes, 5, 6.5);
+        Assert.InRange(twice.Lag.TotalMinutes, 7, 8.5);
+        var sms = (await node.Get<ChannelStates>().ListAsync(CancellationToken.None))[0];
+        Assert.InRange(sms.Lag.TotalMinutes, 7, 8.5);
+    }
+
+    [Fact]
+    public async Task What_waits_for_a_higher_campaign_is_late_and_says_so()
+    {
+        var caps = new Campaigns.Planning.FrequencyCaps { PerDay = 1, WeChatPerMonth = null };
+        await RunAsync(
+            new RunSpec
+            {
+                OpensIn = TimeSpan.FromMinutes(-5),
+                Caps = caps,
+                Priority = 3,
+            }
+        );
+        await _given.RunAsync(new RunSpec { Caps = caps, Priority = 8 });
+        await using var node = new Node(_given.DataSource, [new ScriptedGateway(Campaigns.Channels.Channel.Sms)]);
+        await HostAsync("api");
+
+        await node.LaneAsync(
+            await _given.AskAsync<int>("SELECT max(run_key) FROM run WHERE plan ->> 'priority' = '3'")
+        );
+
+        var wave = await WaveAsync();
+        Assert.Equal(20, wave.States.Waiting);
+        Assert.InRange(wave.Lag.TotalMinutes, 5, 6.5);
+        Assert.StartsWith("A campaign with a higher priority", wave.HeldBecause, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Without_answers_the_channel_tells_how_many_are_unknown()
     {
         await RunAsync(new RunSpec());

@@ -18,6 +18,7 @@ CREATE TABLE chunk (
     fresh boolean NOT NULL DEFAULT true,  -- none of its touches has been attempted before
     due_at timestamptz NOT NULL,
     late_since timestamptz,               -- when it was due first, where it has been put off since
+    yields boolean NOT NULL DEFAULT false, -- it was put off for a campaign with a higher priority
     state smallint NOT NULL DEFAULT 0,    -- 0 waiting, 1 done, 2 cancelled, 3 expired
     token bigint NOT NULL DEFAULT 0,      -- of the last claim
     leased_by text,
