@@ -9,6 +9,7 @@ using Campaigns.Channels.WeChat;
 using Campaigns.Customers;
 using Campaigns.Receipts;
 using Campaigns.Results;
+using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Campaigns.Api.Endpoints;
 
@@ -16,7 +17,7 @@ namespace Campaigns.Api.Endpoints;
 public sealed record AliyunAnswer(int Code, string Msg);
 
 /// <summary>Where providers post to. They have no key of ours: each is admitted by its own proof.</summary>
-internal static class CallbackEndpoints
+internal static partial class CallbackEndpoints
 {
     private static readonly TimeSpan Stale = TimeSpan.FromMinutes(5);
     private static readonly AliyunAnswer Content = new(0, "OK");
@@ -76,6 +77,7 @@ internal static class CallbackEndpoints
         HttpRequest request,
         Gateways gateways,
         ReceiptIntake intake,
+        ILogger<AliyunAnswer> logger,
         CancellationToken cancellationToken
     )
     {
@@ -91,7 +93,7 @@ internal static class CallbackEndpoints
         }
 
         await intake.TakeAsync(Channel.Sms, reports.Items, cancellationToken);
-        return TypedResults.Ok(Content);
+        return Taken(reports, request, logger);
     }
 
     private static async Task<IResult> RepliesAsync(
@@ -99,6 +101,7 @@ internal static class CallbackEndpoints
         HttpRequest request,
         Gateways gateways,
         Replies module,
+        ILogger<AliyunAnswer> logger,
         CancellationToken cancellationToken
     )
     {
@@ -114,6 +117,17 @@ internal static class CallbackEndpoints
         }
 
         await module.TakeAsync(Channel.Sms, replies.Items, cancellationToken);
+        return Taken(replies, request, logger);
+    }
+
+    /// <summary>The provider reads no count in an answer.</summary>
+    private static Ok<AliyunAnswer> Taken<T>(CallbackBatch<T> batch, HttpRequest request, ILogger logger)
+    {
+        if (batch.Unreadable > 0)
+        {
+            Log.Unreadable(logger, batch.Unreadable, request.HttpContext.GetEndpoint()?.DisplayName);
+        }
+
         return TypedResults.Ok(Content);
     }
 
@@ -221,4 +235,14 @@ internal static class CallbackEndpoints
     }
 
     internal static Answer<Done> Refusal(Error error) => ((Result<Done>)error).ToHttp();
+
+    private static partial class Log
+    {
+        [LoggerMessage(
+            LogLevel.Warning,
+            "{Count} entries of a post to {Endpoint} could not be read, and were left out: a member is missing or has the "
+                + "wrong form."
+        )]
+        public static partial void Unreadable(ILogger logger, int count, string? endpoint);
+    }
 }

@@ -145,8 +145,8 @@ internal static class CustomerEndpoints
             .WithName("eraseCustomer")
             .WithSummary("Erase a customer")
             .WithDescription(
-                "Attributes, events, addresses and their hashes go at once and for good. Pseudonymous decisions and the "
-                    + "proof of consents stay. Nothing is taken in for this id again."
+                "Attributes, events, addresses and their hashes go at once and for good, and so does what the customer "
+                    + "answered. Pseudonymous decisions and the proof of consents stay. Nothing is taken in for this id again."
             );
     }
 

@@ -27,7 +27,7 @@ internal static class ReplyEndpoints
             .WithName("listReplies")
             .WithSummary("What customers answered that a person has to read")
             .WithDescription(
-                "Replies that opted nobody out, the newest first, with the address masked: whatever is no refusal, and refusals "
+                "Replies that opted nobody out, the newest first, with the address and numbers in the text masked: whatever is no refusal, and refusals "
                     + "from an address that nobody has any more. Of these the bank may know whose it was: record her refusal "
                     + "as a consent. Whoever is given the address opts out by it within seconds, and is not listed any more."
             );

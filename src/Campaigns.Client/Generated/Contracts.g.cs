@@ -1244,11 +1244,12 @@ public sealed record CustomerReply
     [JsonPropertyName("address"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Address { get; init; }
 
-    /// <summary>At most 2,000 characters, as they were written.</summary>
+    /// <summary>At most 2,000 characters, as they were written; what may be a mobile number with its middle
+    /// hidden.</summary>
     [JsonPropertyName("content")]
     public required string Content { get; init; }
 
-    /// <summary>When, by the provider's clock.</summary>
+    /// <summary>When, by the provider's clock; when it came, where that is ahead.</summary>
     [JsonPropertyName("occurredAt")]
     public required DateTimeOffset OccurredAt { get; init; }
 
@@ -3343,8 +3344,8 @@ public sealed record TemplateDraft
     [JsonPropertyName("sender"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Sender { get; init; }
 
-    /// <summary>Where a tap leads: an absolute address such as `https://bank.example/offer` or `bankapp://offer`;
-    /// at most 500 characters.</summary>
+    /// <summary>Where a tap leads, the same for everybody: an absolute address of the web or of an app's own
+    /// scheme, such as `https://bank.example/offer` or `bankapp://offer`; at most 500 characters.</summary>
     [JsonPropertyName("link"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Link { get; init; }
 

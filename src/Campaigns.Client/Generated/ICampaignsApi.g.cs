@@ -42,9 +42,9 @@ public interface ICampaignsApi
     [Post("/v1/keys")]
     Task<NewApiKey> CreateKeyAsync([Body] ApiKeyRequest body, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
 
-    /// <summary>Erase a customer. Attributes, events, addresses and their hashes go at once and for good.
-    /// Pseudonymous decisions and the proof of consents stay. Nothing is taken in for this id again. Open to:
-    /// backend, admin.</summary>
+    /// <summary>Erase a customer. Attributes, events, addresses and their hashes go at once and for good, and so
+    /// does what the customer answered. Pseudonymous decisions and the proof of consents stay. Nothing is taken in
+    /// for this id again. Open to: backend, admin.</summary>
     [Delete("/v1/customers/{id}")]
     Task EraseCustomerAsync(string id, CancellationToken cancellationToken = default);
 
@@ -245,9 +245,10 @@ public interface ICampaignsApi
     Task<MetricList> ListMetricsAsync(CancellationToken cancellationToken = default);
 
     /// <summary>What customers answered that a person has to read. Replies that opted nobody out, the newest
-    /// first, with the address masked: whatever is no refusal, and refusals from an address that nobody has any
-    /// more. Of these the bank may know whose it was: record her refusal as a consent. Whoever is given the
-    /// address opts out by it within seconds, and is not listed any more. Open to: operator, admin.</summary>
+    /// first, with the address and numbers in the text masked: whatever is no refusal, and refusals from an
+    /// address that nobody has any more. Of these the bank may know whose it was: record her refusal as a consent.
+    /// Whoever is given the address opts out by it within seconds, and is not listed any more. Open to: operator,
+    /// admin.</summary>
     [Headers("Accept: application/json")]
     [Get("/v1/replies")]
     Task<CustomerReplyPage> ListRepliesAsync([Query] int? limit = null, [Query] string? cursor = null, CancellationToken cancellationToken = default);

@@ -28,7 +28,7 @@ public sealed class GatewaySettings
     /// name no account.</summary>
     public string Account { get; set; } = "";
 
-    /// <summary>Signature of an SMS whose content names none, without brackets.</summary>
+    /// <summary>Signature of an SMS whose content names none, without brackets; a gateway that adds one needs it.</summary>
     public string SignName { get; set; } = "";
 
     /// <summary>Calls to the provider a second, by all nodes together; may be a fraction (one a minute is 0.0167).</summary>
@@ -94,14 +94,15 @@ public sealed class GatewaySettings
     }
 
     /// <summary>What is wrong, naming members and never their values; null when all is well.</summary>
-    internal string? Fault(bool needsProvider) =>
+    internal string? Fault(GatewayKind kind) =>
         this switch
         {
             { Readable: false } => "a member cannot be read",
-            { BaseUrl: null } when needsProvider => "BaseUrl is missing",
-            { BaseUrl.IsAbsoluteUri: false } when needsProvider => "BaseUrl is not absolute",
-            { KeyId.Length: 0 } when needsProvider => "KeyId is missing",
-            { Secret.Length: 0 } when needsProvider => "Secret is missing",
+            { BaseUrl: null } when kind.NeedsProvider => "BaseUrl is missing",
+            { BaseUrl.IsAbsoluteUri: false } when kind.NeedsProvider => "BaseUrl is not absolute",
+            { KeyId.Length: 0 } when kind.NeedsProvider => "KeyId is missing",
+            { Secret.Length: 0 } when kind.NeedsProvider => "Secret is missing",
+            { SignName: var sender } when kind.AddsSender && string.IsNullOrWhiteSpace(sender) => "SignName is missing",
             { RatePerSecond: not (> 0 and <= 100_000) } => "RatePerSecond is not in (0, 100000]",
             { Concurrency: not (> 0 and <= 1_000) } => "Concurrency is not in [1, 1000]",
             { MaxBatch: < 1 } => "MaxBatch is under 1",

@@ -24,6 +24,9 @@ public sealed record GatewayKind(
 {
     /// <summary>Whose account it goes by; gateways of one provider share settings.</summary>
     public string Provider { get; init; } = Name;
+
+    /// <summary>Whether it adds the sender (<see cref="GatewayDeclaration.Sender"/>), and so needs one in its settings.</summary>
+    public bool AddsSender { get; init; }
 }
 
 /// <summary>The gateways of each channel, as configured now. Ask again for every request: settings that change make new
@@ -77,7 +80,7 @@ public sealed class Gateways(
     private Served Build(Channel channel, ChannelSettings now, Served? known)
     {
         var made = now
-            .Gateways.Where(one => one.Value.Fault(_kinds[one.Key].NeedsProvider) is null)
+            .Gateways.Where(one => one.Value.Fault(_kinds[one.Key]) is null)
             .ToDictionary(one => one.Key, one => new Configured(one.Key, _kinds[one.Key].Create(one.Value), one.Value));
         var (by, faults) = (new Dictionary<Purpose, Configured>(), new List<string>());
         foreach (var purpose in Enum.GetValues<Purpose>())
@@ -108,7 +111,7 @@ public sealed class Gateways(
             : _kinds.GetValueOrDefault(gateway) is not { } kind || kind.Channel != channel
                 ? $"{member} names none that serves this channel"
             : !now.Gateways.TryGetValue(gateway, out var own) ? $"{gateway} has no settings"
-            : own.Fault(kind.NeedsProvider) is { } fault ? $"{gateway}: {fault}"
+            : own.Fault(kind) is { } fault ? $"{gateway}: {fault}"
             : null;
     }
 
@@ -158,12 +161,18 @@ public static class ChannelsModule
             AliyunSmsGateway.Name,
             Channel.Sms,
             settings => new AliyunSmsGateway(settings, Http(provider), Time(provider))
-        ));
+        )
+        {
+            AddsSender = true,
+        });
         services.AddSingleton(provider => new GatewayKind(
             BankSmsGateway.Name,
             Channel.Sms,
             settings => new BankSmsGateway(settings, Http(provider), Time(provider))
-        ));
+        )
+        {
+            AddsSender = true,
+        });
         services.AddSingleton(provider => new GatewayKind(
             WeChatMassGateway.Name,
             Channel.WeChat,

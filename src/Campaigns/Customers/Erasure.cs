@@ -57,6 +57,7 @@ internal static class Erasure
             DELETE FROM authorisation WHERE customer_key = @key;
             DELETE FROM authorisation_entry WHERE customer_key = @key;
             DELETE FROM tester WHERE customer_key = @key;
+            UPDATE reply SET content = '', address = NULL WHERE customer_key = @key;
             DELETE FROM goal_baseline b USING run r
             WHERE r.plan #>> '{goal,field}' IS NOT NULL AND b.run_key = r.run_key AND b.customer_key = @key;
             DELETE FROM goal_followup f USING run r

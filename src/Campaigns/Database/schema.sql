@@ -537,6 +537,7 @@ TABLE reply
     occurred_at timestamp with time zone NOT NULL
     understood boolean NOT NULL
     CONSTRAINT reply_pkey PRIMARY KEY (source, reply_id)
+    CREATE INDEX reply_customer ON public.reply USING btree (customer_key)
     CREATE INDEX reply_refused ON public.reply USING btree (seq) WHERE (lookup IS NOT NULL)
     CREATE INDEX reply_to_read ON public.reply USING btree (seq) WHERE (NOT understood)
 

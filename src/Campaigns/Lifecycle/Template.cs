@@ -26,8 +26,8 @@ public sealed record TemplateDraft
     /// <summary>The signature that the customer sees, without brackets; at most 30 characters.</summary>
     public string? Sender { get; init; }
 
-    /// <summary>Where a tap leads: an absolute address such as <c>https://bank.example/offer</c> or
-    /// <c>bankapp://offer</c>; at most 500 characters.</summary>
+    /// <summary>Where a tap leads, the same for everybody: an absolute address of the web or of an app's own scheme, such
+    /// as <c>https://bank.example/offer</c> or <c>bankapp://offer</c>; at most 500 characters.</summary>
     public string? Link { get; init; }
 
     /// <summary>What stands in a place when the customer has no such field, or it is sensitive and she has not consented

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.RegularExpressions;
 using Campaigns.Channels;
 using Campaigns.Customers;
@@ -26,14 +27,7 @@ internal static partial class TemplateChecks
         }
 
         CheckText(draft.Link, "link", 500, faults);
-        if (draft.Link is { } link && !Uri.TryCreate(link, UriKind.Absolute, out _) && !IsPage(draft, link))
-        {
-            faults.Malformed(
-                "link",
-                "must be an absolute address, or of a servicing message by WeChat a mini program's page, as pages/card?id=1"
-            );
-        }
-
+        TemplateLink.Check(draft, faults);
         foreach (var (name, value) in draft.Defaults)
         {
             if (!Name().IsMatch(name))
@@ -45,25 +39,47 @@ internal static partial class TemplateChecks
             }
 
             CheckText(value ?? "", $"defaults.{name}", 200, faults);
-        }
-    }
-
-    private static bool IsPage(TemplateDraft draft, string link) =>
-        draft is { Channel: Channel.WeChat, Purpose: Purpose.Servicing } && Page().IsMatch(link);
-
-    public static void CheckWords(TemplateDraft draft, TemplateOptions options, FaultList faults)
-    {
-        foreach (var (path, text) in Texts(draft))
-        {
-            var found = options.Forbidden.Where(word =>
-                Plain(text).Contains(Plain(word), StringComparison.OrdinalIgnoreCase)
-            );
-            foreach (var word in found)
+            if (HasPlace(value))
             {
-                faults.Invalid("forbidden-wording", path, $"says '{word}', which no advertisement of a bank may say");
+                faults.Malformed($"defaults.{name}", "has a place: a default arrives as it stands, so write it out");
             }
         }
     }
+
+    public static bool HasPlace(string? text) =>
+        text is not null
+        && (text.Contains("{{", StringComparison.Ordinal) || text.Contains("}}", StringComparison.Ordinal));
+
+    public static void CheckWords(TemplateDraft draft, TemplateOptions options, FaultList faults)
+    {
+        foreach (var word in options.Forbidden)
+        {
+            var written = Texts(draft)
+                .Concat(draft.Defaults.Select(one => (Path: $"defaults.{one.Key}", Text: one.Value ?? "")));
+            var found = written.Where(part => Says(part.Text, word)).ToList();
+            foreach (var (path, _) in found)
+            {
+                faults.Invalid("forbidden-wording", path, $"says '{word}', which no advertisement of a bank may say");
+            }
+
+            var together = Texts(draft).Where(part => found.Count == 0 && Says(Filled(part.Text, draft), word));
+            foreach (var (path, _) in together)
+            {
+                faults.Invalid(
+                    "forbidden-wording",
+                    path,
+                    $"says '{word}' with its defaults, which no advertisement of a bank may say"
+                );
+            }
+        }
+    }
+
+    /// <summary>As it reads for whoever has none of the fields; a place without a default stays as it is.</summary>
+    public static string Filled(string text, TemplateDraft draft) =>
+        Place().Replace(text, place => draft.Defaults.GetValueOrDefault(place.Groups["name"].Value) ?? place.Value);
+
+    private static bool Says(string text, string word) =>
+        Plain(text).Contains(Plain(word), StringComparison.OrdinalIgnoreCase);
 
     /// <param name="fields">The field catalogue.</param>
     public static void CheckVariables(TemplateDraft draft, IReadOnlyDictionary<string, Field> fields, FaultList faults)
@@ -98,7 +114,7 @@ internal static partial class TemplateChecks
                         return "";
                     }
                 );
-            if (rest.Contains("{{", StringComparison.Ordinal) || rest.Contains("}}", StringComparison.Ordinal))
+            if (HasPlace(rest))
             {
                 faults.Malformed(path, "has a place that cannot be read: write {{field_name}}");
             }
@@ -125,13 +141,7 @@ internal static partial class TemplateChecks
         Place().Matches(text).Select(place => place.Groups["name"].Value);
 
     /// <summary>What the gateway of the channel asks.</summary>
-    /// <param name="defaultSender">The signature that the gateway adds where the template names none.</param>
-    public static void CheckGateway(
-        TemplateDraft draft,
-        GatewayDeclaration gateway,
-        string defaultSender,
-        FaultList faults
-    )
+    public static void CheckGateway(TemplateDraft draft, GatewayDeclaration gateway, FaultList faults)
     {
         if (!gateway.Purposes.Contains(draft.Purpose))
         {
@@ -160,48 +170,41 @@ internal static partial class TemplateChecks
             );
         }
 
-        CheckOnce(
-            "sender",
-            "names the sender 【…】",
-            Bracketed().Count(draft.Text),
-            gateway.Sender,
-            addedWhere: draft.Sender is not null || defaultSender.Length > 0,
-            faults
-        );
+        CheckOnce("sender", "names the sender 【…】", Bracketed(), gateway.Sender, draft, faults);
         if (draft.Purpose == Purpose.Marketing)
         {
-            CheckOnce(
-                "refusal",
-                "says how to refuse (拒收请回复R)",
-                Refusal().Count(draft.Text),
-                gateway.Refusal,
-                addedWhere: true,
-                faults
-            );
+            CheckOnce("refusal", "says how to refuse (拒收请回复R)", Refusal(), gateway.Refusal, draft, faults);
         }
     }
 
-    private static void CheckOnce(string what, string says, int inText, AddedBy by, bool addedWhere, FaultList faults)
+    // As it is written for whoever has every field, and with its defaults for whoever has none.
+    private static void CheckOnce(
+        string what,
+        string says,
+        Regex saying,
+        AddedBy by,
+        TemplateDraft draft,
+        FaultList faults
+    )
     {
-        var arrives = by switch
+        if (by == AddedBy.NotNeeded)
         {
-            AddedBy.NotNeeded => 1,
-            AddedBy.Gateway when addedWhere => inText + 1,
-            _ => inText,
-        };
-        if (arrives == 0)
-        {
-            faults.Invalid(
-                $"{what}-missing",
-                by == AddedBy.Gateway ? what : "text",
-                $"the message would arrive where nothing {says}"
-            );
+            return;
         }
-        else if (arrives > 1)
+
+        var added = by == AddedBy.Gateway ? 1 : 0;
+        var written = saying.Count(draft.Text) + added;
+        var filled = saying.Count(Filled(draft.Text, draft)) + added;
+        if (written == 0 || filled == 0)
         {
+            faults.Invalid($"{what}-missing", "text", $"the message would arrive where nothing {says}");
+        }
+        else if (written > 1 || filled > 1)
+        {
+            var guilty = draft.Defaults.FirstOrDefault(one => saying.IsMatch(one.Value ?? "")).Key;
             faults.Invalid(
                 $"{what}-repeated",
-                "text",
+                written > 1 || guilty is null ? "text" : $"defaults.{guilty}",
                 $"the message would arrive with more than one place that {says}"
             );
         }
@@ -230,12 +233,10 @@ internal static partial class TemplateChecks
 
     // Spaces and marks without width do not make a forbidden word another.
     private static string Plain(string text) =>
-        string.Concat(text.Where(letter => !char.IsWhiteSpace(letter) && !IsFormat(letter)));
+        string.Concat(text.EnumerateRunes().Where(rune => !Rune.IsWhiteSpace(rune) && !IsWithoutWidth(rune)));
 
-    private static bool IsFormat(char letter) => char.GetUnicodeCategory(letter) == UnicodeCategory.Format;
-
-    [GeneratedRegex(@"\A[\w-]+(/[\w-]+)+(\?[\w.~%&=-]*)?\z", RegexOptions.ExplicitCapture, 1000)]
-    private static partial Regex Page();
+    private static bool IsWithoutWidth(Rune rune) =>
+        Rune.GetUnicodeCategory(rune) is UnicodeCategory.Format or UnicodeCategory.NonSpacingMark;
 
     [GeneratedRegex(
         @"\A[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8}){0,3}\z",

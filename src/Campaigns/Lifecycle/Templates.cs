@@ -126,10 +126,10 @@ public sealed class Templates(NpgsqlDataSource dataSource, Gateways gateways, Te
         TemplateChecks.CheckVariables(draft, fields, faults);
         if (gateways.For(draft.Channel, draft.Purpose) is { } gateway)
         {
-            var sender = gateways.SettingsOf(draft.Channel, draft.Purpose).SignName;
-            TemplateChecks.CheckGateway(draft, gateway.Declaration, sender, faults);
-            var content = new MessageContent(draft.Title, draft.Text, draft.ProviderTemplate, draft.Sender, draft.Link);
-            foreach (var fault in gateway.FaultsOf(content))
+            TemplateChecks.CheckGateway(draft, gateway.Declaration, faults);
+            var written = new MessageContent(draft.Title, draft.Text, draft.ProviderTemplate, draft.Sender, draft.Link);
+            var filled = written with { Text = TemplateChecks.Filled(draft.Text, draft) };
+            foreach (var fault in gateway.FaultsOf(written).Union(gateway.FaultsOf(filled)))
             {
                 faults.Invalid("not-the-providers-form", "text", fault);
             }

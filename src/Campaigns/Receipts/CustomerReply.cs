@@ -21,10 +21,10 @@ public sealed class CustomerReply
     /// <summary>The address it came from, with its middle hidden; null where it is none of the channel's.</summary>
     public string? Address { get; init; }
 
-    /// <summary>At most 2,000 characters, as they were written.</summary>
+    /// <summary>At most 2,000 characters, as they were written; what may be a mobile number with its middle hidden.</summary>
     public required string Content { get; init; }
 
-    /// <summary>When, by the provider's clock.</summary>
+    /// <summary>When, by the provider's clock; when it came, where that is ahead.</summary>
     public required DateTimeOffset OccurredAt { get; init; }
 
     /// <summary>Whether it asks to be left alone, from an address that nobody has: whoever gets it is opted out as of

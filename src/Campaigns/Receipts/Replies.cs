@@ -1,5 +1,6 @@
 using Campaigns.Channels;
 using Campaigns.Customers;
+using Campaigns.Database;
 using Dapper;
 using Npgsql;
 
@@ -11,7 +12,7 @@ public sealed class Replies(NpgsqlDataSource dataSource, AddressVault vault)
 {
     private const int AtOnce = 1_000;
 
-    /// <summary>Keeps replies of a channel, each once.</summary>
+    /// <summary>Keeps replies of a channel, each once. What is said in the future counts as said now.</summary>
     /// <returns>How many were new.</returns>
     public Task<int> TakeAsync(
         Channel channel,
@@ -22,10 +23,11 @@ public sealed class Replies(NpgsqlDataSource dataSource, AddressVault vault)
             dataSource,
             async connection =>
             {
-                var taken = 0;
+                var (taken, now) = (0, await BusinessClock.NowAsync(connection));
                 foreach (var reply in replies)
                 {
-                    taken += await TakeAsync(connection, channel, reply) ? 1 : 0;
+                    var said = reply.At < now ? reply : reply with { At = now };
+                    taken += await TakeAsync(connection, channel, said) ? 1 : 0;
                 }
 
                 return taken;
@@ -115,7 +117,7 @@ public sealed class Replies(NpgsqlDataSource dataSource, AddressVault vault)
             INSERT INTO reply (
                 source, reply_id, channel, customer_key, address, lookup, content, occurred_at, understood
             )
-            VALUES (@Provider, @EventId, @channel, @customer, @masked, @lookup, @Content, @At, @understood)
+            VALUES (@Provider, @EventId, @channel, @customer, @masked, @lookup, @content, @At, @understood)
             ON CONFLICT DO NOTHING
             """,
             new
@@ -126,7 +128,7 @@ public sealed class Replies(NpgsqlDataSource dataSource, AddressVault vault)
                 customer = customers.Length > 0 ? customers[0] : (long?)null,
                 masked = address is null ? null : AddressForms.Mask(channel, address),
                 lookup = reply.Refusal && customers.Length == 0 ? lookup : null,
-                reply.Content,
+                content = Masking.PhonesIn(reply.Content),
                 reply.At,
                 understood = reply.Refusal && customers.Length > 0,
             }
@@ -154,10 +156,15 @@ public sealed class Replies(NpgsqlDataSource dataSource, AddressVault vault)
         }
     }
 
+    // Held, so that erasing any of them comes wholly before the reply or wholly after it.
     private static async Task<long[]> CustomersAsync(NpgsqlConnection connection, Channel channel, byte[]? lookup) =>
         [
             .. await connection.QueryAsync<long>(
-                "SELECT customer_key FROM address WHERE channel = @channel AND lookup = @lookup ORDER BY customer_key",
+                """
+                SELECT customer_key FROM address WHERE channel = @channel AND lookup = @lookup
+                ORDER BY customer_key
+                FOR KEY SHARE
+                """,
                 new { channel = (short)channel, lookup }
             ),
         ];

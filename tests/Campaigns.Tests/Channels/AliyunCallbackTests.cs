@@ -69,6 +69,7 @@ public sealed class AliyunCallbackTests
             Delivered.Replace("13812345678", "abc", StringComparison.Ordinal),
             Delivered.Replace("true", "\"true\"", StringComparison.Ordinal),
             Delivered.Replace("2026-09-01", "2026-02-30", StringComparison.Ordinal),
+            Delivered.Replace("2026-09-01 08", "0001-01-01 00", StringComparison.Ordinal), // before all time, in UTC
             Delivered.Replace("13812345678", "\\ud800", StringComparison.Ordinal),
         ];
         var batch = Reports($"[{string.Join(',', wrong)},{Delivered}]").Value;
@@ -127,6 +128,30 @@ public sealed class AliyunCallbackTests
     }
 
     [Fact]
+    public void A_report_whose_own_time_cannot_be_is_of_when_its_message_was_sent()
+    {
+        var receipt = Assert.Single(
+            Reports(
+                $"[{Delivered.Replace("2026-09-01 08:00:05", "0001-01-01 00:00:00", StringComparison.Ordinal)}]"
+            ).Value.Items
+        );
+
+        Assert.Equal(new DateTimeOffset(2026, 9, 1, 0, 0, 1, TimeSpan.Zero), receipt.At);
+    }
+
+    [Fact]
+    public void A_reply_whose_time_cannot_be_is_left_out()
+    {
+        const string body = """
+            [{"phone_number":"13812345678","content":"在吗","send_time":"0001-01-01 00:00:00","sequence_id":1},
+             {"phone_number":"13812345678","content":"R","send_time":"2026-09-01 08:00:01","sequence_id":2}]
+            """;
+        var batch = AliyunCallbacks.ParseReplies(Encoding.UTF8.GetBytes(body), Secret).Value;
+
+        Assert.Equal(("R", 1), (Assert.Single(batch.Items).Content, batch.Unreadable));
+    }
+
+    [Fact]
     public void A_very_long_reply_is_cut_between_characters()
     {
         var body = $$"""
@@ -164,6 +189,17 @@ public sealed class AliyunCallbackTests
     public void R17_a_number_is_shown_without_its_middle(string phone, string masked)
     {
         Assert.Equal(masked, Masking.Phone(phone));
+    }
+
+    [Theory]
+    [InlineData("请打13812345678。", "请打138****5678。")]
+    [InlineData("138-1234-5678 or +8613812345678", "138****5678 or 138****5678")]
+    [InlineData("１３８１２３４５６７８", "１３８****５６７８")]
+    [InlineData("+85291234567", "+85****4567")]
+    [InlineData("2026-09-01 08:00, 95588, 500000元", "2026-09-01 08:00, 95588, 500000元")]
+    public void R17_numbers_in_a_text_are_shown_without_their_middle(string text, string masked)
+    {
+        Assert.Equal(masked, Masking.PhonesIn(text));
     }
 
     private static Result<CallbackBatch<ProviderReceipt>> Reports(string body) =>

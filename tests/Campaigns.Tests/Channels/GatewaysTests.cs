@@ -23,6 +23,7 @@ public sealed class GatewaysTests
                     ["Channels:sms:BaseUrl"] = "http://127.0.0.1:1",
                     ["Channels:sms:KeyId"] = "key",
                     ["Channels:sms:Secret"] = "very-secret",
+                    ["Channels:sms:SignName"] = "示例银行",
                     ["Channels:sms:RatePerSecond"] = "500",
                     ["Channels:sms:Timeout"] = "00:00:07",
                 }
@@ -72,6 +73,7 @@ public sealed class GatewaysTests
     [InlineData("Channels:sms:Concurrency", "many")]
     [InlineData("Channels:sms:BaseUrl", "/relative")]
     [InlineData("Channels:sms:Secret", "")]
+    [InlineData("Channels:sms:SignName", "")]
     public void A_wrong_change_isLogged_once_and_the_last_right_settings_stay(string name, string value)
     {
         var before = _gateways.For(Channel.Sms, Purpose.Marketing);
@@ -84,6 +86,15 @@ public sealed class GatewaysTests
         var line = Assert.Single(Log.Lines);
         Assert.Contains("Sms", line, StringComparison.Ordinal);
         Assert.DoesNotContain("very-secret", line, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void R4_a_gateway_that_adds_the_sender_serves_nothing_without_one()
+    {
+        Change([.. Bank(), ("Channels:sms:bank-sms:SignName", null)]);
+
+        Assert.Null(_gateways.For(Channel.Sms, Purpose.Servicing));
+        Assert.Contains("bank-sms: SignName is missing", Assert.Single(Log.Lines), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -140,6 +151,7 @@ public sealed class GatewaysTests
             ("Channels:sms:bank-sms:BaseUrl", "http://127.0.0.1:2"),
             ("Channels:sms:bank-sms:KeyId", "campaigns"),
             ("Channels:sms:bank-sms:Secret", "another"),
+            ("Channels:sms:bank-sms:SignName", "示例银行"),
         ];
 
     private void Change(params (string Name, string? Value)[] changes)
@@ -169,27 +181,5 @@ public sealed class GatewaysTests
 
         public Task<SendResult> SendAsync(SendRequest request, CancellationToken cancellationToken) =>
             Task.FromResult<SendResult>(new SendResult.Unanswered("silent"));
-    }
-
-    private sealed class LogLines : ILoggerProvider, ILogger
-    {
-        public List<string> Lines { get; } = [];
-
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(
-            LogLevel logLevel,
-            EventId eventId,
-            TState state,
-            Exception? exception,
-            Func<TState, Exception?, string> formatter
-        ) => Lines.Add($"{formatter(state, exception)} {exception}");
-
-        public void Dispose() { }
     }
 }

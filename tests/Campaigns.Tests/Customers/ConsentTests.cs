@@ -50,6 +50,34 @@ public sealed class ConsentTests
     }
 
     [Fact]
+    public async Task R7_who_said_it_where_and_when_is_kept_as_it_was_told()
+    {
+        await using var bank = await TestBank.OpenAsync();
+        var before = DateTimeOffset.UtcNow;
+        await bank.SaysAsync(
+            Given.Grant("c-1", Channel.WeChat) with
+            {
+                Source = "branch:0042",
+                TextVersion = "2026-03",
+                Operator = "teller-7",
+            }
+        );
+
+        Assert.Equal(
+            "branch:0042 2026-03 teller-7 true",
+            await bank.ScalarAsync<string>(
+                """
+                SELECT concat_ws(' ', source, text_version, operator,
+                    (channel = 2 AND purpose = 'marketing' AND granted AND occurred_at = @at
+                        AND recorded_at BETWEEN @before AND now())::text)
+                FROM consent
+                """,
+                new { at = Given.Spring.ToUniversalTime(), before }
+            )
+        );
+    }
+
+    [Fact]
     public async Task Sensitive_data_and_personalisation_are_asked_for_apart()
     {
         await using var bank = await TestBank.OpenAsync();

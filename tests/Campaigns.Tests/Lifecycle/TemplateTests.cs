@@ -3,7 +3,9 @@ using Campaigns.Access;
 using Campaigns.Api.Edge;
 using Campaigns.Channels;
 using Campaigns.Lifecycle;
+using Campaigns.Tests.Dispatch;
 using Campaigns.Tests.Support;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Campaigns.Tests.Lifecycle;
 
@@ -95,6 +97,7 @@ public sealed class TemplateTests(LifecycleHost host) : IClassFixture<LifecycleH
     [InlineData("\\u202e")] // what follows is read from right to left
     [InlineData("\\u2066")]
     [InlineData("\\u2028")] // a line of its own to some readers
+    [InlineData("\\u2029")]
     public async Task What_reads_as_something_else_is_refused_wherever_it_stands(string letter)
     {
         var problem = await _marketer
@@ -151,11 +154,79 @@ public sealed class TemplateTests(LifecycleHost host) : IClassFixture<LifecycleH
     [InlineData("本产品保本保息。", "forbidden-wording")]
     [InlineData("本产品保 本保息。", "forbidden-wording")]
     [InlineData("零风险，稳\u200B赚。", "forbidden-wording")]
+    [InlineData("低门槛申请。", "forbidden-wording")]
+    [InlineData("低\u200B门\u2060槛申请。", "forbidden-wording")]
+    [InlineData("秒到账。", "forbidden-wording")]
+    [InlineData("秒\u200D到\uFEFF账。", "forbidden-wording")]
+    [InlineData("零风险。", "forbidden-wording")]
+    [InlineData("零\u200C风\uFE0F险。", "forbidden-wording")]
     public async Task R4_R5_R12_R13_a_message_that_may_not_go_is_refused(string text, string type)
     {
         var problem = await PutAsync(_id, GivenCampaign.SmsTemplate with { Text = text }).RefusedAsync(422, type);
         Assert.All(problem.Errors, error => Assert.Equal("text", error.Path));
     }
+
+    [Theory]
+    [InlineData("本产品{{kind}}。", "保本保息", "forbidden-wording", "defaults.kind")]
+    [InlineData("本产品保{{kind}}。", "本保息", "forbidden-wording", "text")]
+    [InlineData("{{kind}}，您好。", "【别家银行】", "sender-repeated", "defaults.kind")]
+    [InlineData("【{{kind}}，您好。", "别家银行】", "sender-repeated", "text")]
+    [InlineData("您好，{{kind}}", "拒收请回复R", "refusal-repeated", "defaults.kind")]
+    [InlineData("您好，拒收{{kind}}", "请回复R", "refusal-repeated", "text")]
+    public async Task R4_R5_R12_R13_a_message_that_may_not_go_with_its_defaults_is_refused(
+        string text,
+        string kind,
+        string type,
+        string path
+    )
+    {
+        var draft = GivenCampaign.SmsTemplate with
+        {
+            Text = text,
+            Defaults = new Dictionary<string, string> { ["kind"] = kind },
+        };
+        var problem = await PutAsync(_id, draft).RefusedAsync(422, type);
+        Assert.Equal(path, Assert.Single(problem.Errors).Path);
+    }
+
+    [Fact]
+    public async Task A_default_that_has_places_of_its_own_is_refused()
+    {
+        var problem = await PutAsync(
+                _id,
+                GivenCampaign.SmsTemplate with
+                {
+                    Defaults = new Dictionary<string, string> { ["first_name"] = "{{employer}}的朋友" },
+                }
+            )
+            .RefusedAsync(400, "validation-failed");
+        Assert.Equal("defaults.first_name", Assert.Single(problem.Errors).Path);
+    }
+
+    [Theory]
+    [InlineData("https://bank.example/offer?card={{card}}")]
+    [InlineData("bankapp://{{card}}")]
+    [InlineData("/offer")] // a file's, to .NET on Linux
+    [InlineData("file:///offer")]
+    [InlineData("http:/offer")]
+    [InlineData("https://")]
+    [InlineData("https://bank.example/an offer")]
+    [InlineData("javascript:alert(1)")]
+    [InlineData("JavaScript://bank.example/%0Aalert(1)")]
+    [InlineData("data:text/html,offer")]
+    [InlineData("mailto:offer@bank.example")]
+    public async Task A_link_that_leads_nowhere_is_refused(string link)
+    {
+        var problem = await PutAsync(_id, GivenCampaign.SmsTemplate with { Link = link })
+            .RefusedAsync(400, "validation-failed");
+        Assert.Equal("link", Assert.Single(problem.Errors).Path);
+    }
+
+    [Theory]
+    [InlineData("https://bank.example/offer?from=sms#rates")]
+    [InlineData("bankapp://offer")]
+    public async Task A_link_leads_to_the_web_or_into_an_app(string link) =>
+        await PutAsync(_id, GivenCampaign.SmsTemplate with { Link = link }).ReadAsync<Template>();
 
     [Theory]
     [InlineData("{{first_name，您好。")]
@@ -166,12 +237,16 @@ public sealed class TemplateTests(LifecycleHost host) : IClassFixture<LifecycleH
     [Fact]
     public async Task R4_a_message_that_would_arrive_without_a_sender_is_refused()
     {
+        var bare = new ScriptedGateway(Channel.Sms, "bare");
+        bare.Declaration = bare.Declaration with { Sender = AddedBy.Template };
         await using var api = await ApiHost.StartAsync(
-            settings: GivenCampaign.Sms.Where(pair => pair.Key != "Channels:sms:SignName").ToDictionary()
+            settings: new Dictionary<string, string?> { ["Channels:sms:Gateway"] = "bare" },
+            configure: services => services.AddSingleton(new GatewayKind("bare", Channel.Sms, _ => bare, false))
         );
         var marketer = api.As(Role.Marketer);
-        await marketer.PutAsync($"/v1/templates/{_id}", GivenCampaign.SmsTemplate).RefusedAsync(422, "sender-missing");
-        var named = GivenCampaign.SmsTemplate with { Sender = "示例银行" };
+        var greeting = GivenCampaign.SmsTemplate with { Text = "您好。" };
+        await marketer.PutAsync($"/v1/templates/{_id}", greeting).RefusedAsync(422, "sender-missing");
+        var named = greeting with { Text = "【示例银行】您好。" };
         await marketer.PutAsync($"/v1/templates/{_id}", named).ReadAsync<Template>();
     }
 
@@ -196,6 +271,22 @@ public sealed class TemplateTests(LifecycleHost host) : IClassFixture<LifecycleH
     }
 
     [Fact]
+    public async Task R18_a_template_message_of_WeChat_is_no_marketing()
+    {
+        var settings = new Dictionary<string, string?>(GivenCampaign.Sms)
+        {
+            ["Channels:wechat:Gateway"] = "wechat-template",
+        };
+        await using var api = await ApiHost.StartAsync(settings: settings);
+        var sale = GivenCampaign.SmsTemplate with { Channel = Channel.WeChat, Text = "thing1: 发薪日理财专享" };
+
+        var problem = await api.As(Role.Marketer)
+            .PutAsync($"/v1/templates/{_id}", sale)
+            .RefusedAsync(422, "purpose-not-carried");
+        Assert.Equal("purpose", Assert.Single(problem.Errors).Path);
+    }
+
+    [Fact]
     public async Task What_the_gateway_of_the_purpose_would_refuse_is_refused_when_it_is_saved()
     {
         var settings = new Dictionary<string, string?>(GivenCampaign.Sms)
@@ -212,6 +303,12 @@ public sealed class TemplateTests(LifecycleHost host) : IClassFixture<LifecycleH
         };
 
         await marketer.PutAsync($"/v1/templates/{_id}", reminder).RefusedAsync(422, "not-the-providers-form");
+        var tooLong = reminder with
+        {
+            Text = "thing1: {{first_name}}",
+            Defaults = new Dictionary<string, string> { ["first_name"] = new('您', 30) },
+        };
+        await marketer.PutAsync($"/v1/templates/{_id}", tooLong).RefusedAsync(422, "not-the-providers-form");
         await marketer
             .PutAsync($"/v1/templates/{_id}", reminder with { Text = "thing1: {{first_name}}您好\ntime2: 15:01" })
             .ReadAsync<Template>();

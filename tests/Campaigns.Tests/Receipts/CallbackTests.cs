@@ -5,12 +5,14 @@ using System.Text;
 using Campaigns.Tests.Support;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace Campaigns.Tests.Receipts;
 
 public sealed class CallbackTests : IAsyncLifetime
 {
     private const string Reports = "/v1/callbacks/aliyun-sms/path-secret/reports";
+    private readonly LogLines _log = new();
     private ApiHost _host = null!;
 
     public async Task InitializeAsync() =>
@@ -24,7 +26,8 @@ public sealed class CallbackTests : IAsyncLifetime
                 ["Channels:wechat:CallbackSecret"] = "token",
                 ["Addresses:Keys:1"] = Convert.ToBase64String(new byte[32]),
                 ["Addresses:LookupKey"] = Convert.ToBase64String(new byte[32]),
-            }
+            },
+            configure: services => services.AddSingleton<ILoggerProvider>(_log)
         );
 
     public async Task DisposeAsync() => await _host.DisposeAsync();
@@ -36,6 +39,23 @@ public sealed class CallbackTests : IAsyncLifetime
 
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         Assert.Equal("""{"code":0,"msg":"OK"}""", await answer.Content.ReadAsStringAsync());
+    }
+
+    [Theory]
+    [InlineData("reports")]
+    [InlineData("replies")]
+    public async Task Entries_that_cannot_be_read_are_counted_in_the_log_and_not_shown(string what)
+    {
+        using var answer = await PostAsync(
+            $"/v1/callbacks/aliyun-sms/path-secret/{what}",
+            """[{"phone_number":"13812345678"},{"content":"I am Wang"}]"""
+        );
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        var line = Assert.Single(_log.Lines, line => line.Contains("2 entries", StringComparison.Ordinal));
+        Assert.Contains($"aliyun-sms/{{secret}}/{what}", line, StringComparison.Ordinal);
+        Assert.DoesNotContain("13812345678", line, StringComparison.Ordinal);
+        Assert.DoesNotContain("Wang", line, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using Campaigns.Access;
 using Campaigns.Api.Edge;
 using Campaigns.Channels;
+using Campaigns.Customers;
 using Campaigns.Receipts;
 using Campaigns.Tests.Dispatch;
 using Campaigns.Tests.Support;
@@ -45,10 +46,10 @@ public sealed class ReplyTests
             Reply("r2", 2, "TD"),
             Reply("r3", 3, "erase me"),
             Reply("r4", 900, "R"),
-            Reply("r5", 2, "在吗"),
+            Reply("r5", 2, "在吗？请打 139 1234 5678 或13912345678"),
         ];
         await node.Get<Replies>().TakeAsync(Channel.Sms, replies, CancellationToken.None);
-        await given.ExecuteAsync("UPDATE customer SET erased = true WHERE customer_key = 3");
+        await EraseAsync(given, "c3");
         var operators = host.As(Role.Operator);
 
         var first = await operators.GetAsync("/v1/replies?limit=2").ReadAsync<Page<CustomerReply>>();
@@ -57,7 +58,7 @@ public sealed class ReplyTests
             .ReadAsync<Page<CustomerReply>>();
 
         Assert.Equal(
-            [("在吗", "c2", false), ("R", null, true), ("谢谢", "c1", false)],
+            [("在吗？请打 139****5678 或139****5678", "c2", false), ("R", null, true), ("谢谢", "c1", false)],
             first.Items.Concat(then.Items).Select(one => (one.Content, one.CustomerId, one.Refusal))
         );
         Assert.Null(then.Next);
@@ -65,6 +66,64 @@ public sealed class ReplyTests
         await host.As(Role.Marketer).GetAsync("/v1/replies").RefusedAsync(403, "forbidden");
     }
 
-    private static ProviderReply Reply(string id, long customer, string content) =>
-        new("aliyun-sms", id, GivenRun.Address(customer, Channel.Sms), content, RefusalWords.IsRefusal(content), At);
+    [Fact]
+    public async Task R7_what_is_said_in_the_future_counts_as_said_now()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 1);
+        await using var node = new Node(given.DataSource, [new ScriptedGateway(Channel.Sms)]);
+        ProviderReply[] refusals = [Reply("r1", 1, "R", At.AddYears(10)), Reply("r2", 900, "R", At.AddYears(10))];
+        await node.Get<Replies>().TakeAsync(Channel.Sms, refusals, CancellationToken.None);
+
+        Assert.Equal(
+            "1 2",
+            await given.AskAsync<string>(
+                """
+                SELECT (SELECT count(*) FROM consent WHERE NOT granted AND occurred_at <= now() AND recorded_at <= now())
+                    || ' ' || (SELECT count(*) FROM reply WHERE occurred_at <= now())
+                """
+            )
+        );
+    }
+
+    [Fact]
+    public async Task R7_what_a_customer_wrote_goes_with_her_and_is_no_news_when_it_is_repeated()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 2);
+        await using var node = new Node(given.DataSource, [new ScriptedGateway(Channel.Sms)]);
+        var replies = node.Get<Replies>();
+        ProviderReply[] said = [Reply("r1", 1, "I am Wang"), Reply("r2", 1, "TD"), Reply("r3", 2, "谢谢")];
+        await replies.TakeAsync(Channel.Sms, said, CancellationToken.None);
+
+        await EraseAsync(given, "c1");
+
+        Assert.Equal(0, await replies.TakeAsync(Channel.Sms, said, CancellationToken.None));
+        Assert.Equal(
+            "r1:, r2:, r3:谢谢138****0002",
+            await given.AskAsync<string>(
+                "SELECT string_agg(concat(reply_id, ':', content, address), ', ' ORDER BY reply_id) FROM reply"
+            )
+        );
+        Assert.Equal("谢谢", Assert.Single(await replies.ListAsync(null, 10, CancellationToken.None)).Content);
+    }
+
+    private static async Task EraseAsync(GivenRun given, string customerId) =>
+        Assert.Null(
+            (
+                await new CustomerRegister(given.DataSource, GivenRun.Vault).EraseAsync(
+                    Actor.Service,
+                    customerId,
+                    CancellationToken.None
+                )
+            ).Error
+        );
+
+    private static ProviderReply Reply(string id, long customer, string content, DateTimeOffset? at = null) =>
+        new(
+            "aliyun-sms",
+            id,
+            GivenRun.Address(customer, Channel.Sms),
+            content,
+            RefusalWords.IsRefusal(content),
+            at ?? At
+        );
 }

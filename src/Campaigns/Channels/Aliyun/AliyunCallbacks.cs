@@ -75,13 +75,13 @@ public static class AliyunCallbacks
 
     /// <summary>Local time of China, to the second.</summary>
     private static DateTimeOffset? Time(string? text) =>
-        DateTime.TryParseExact(
-            text,
-            "yyyy-MM-dd HH:mm:ss",
+        DateTimeOffset.TryParseExact(
+            $"{text}+08:00",
+            "yyyy-MM-dd HH:mm:sszzz",
             CultureInfo.InvariantCulture,
             DateTimeStyles.None,
-            out var local
+            out var at
         )
-            ? new DateTimeOffset(local, TimeSpan.FromHours(8)).ToUniversalTime()
+            ? at.ToUniversalTime()
             : null;
 }

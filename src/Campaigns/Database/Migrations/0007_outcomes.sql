@@ -64,6 +64,7 @@ CREATE TABLE reply (
     PRIMARY KEY (source, reply_id)
 );
 
+CREATE INDEX reply_customer ON reply (customer_key);
 CREATE INDEX reply_to_read ON reply (seq) WHERE NOT understood;
 CREATE INDEX reply_refused ON reply (seq) WHERE lookup IS NOT NULL;
 
