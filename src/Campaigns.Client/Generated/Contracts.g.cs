@@ -544,6 +544,11 @@ public sealed record CampaignReport
     [JsonPropertyName("computedThrough")]
     public required DateTimeOffset ComputedThrough { get; init; }
 
+    /// <summary>When the last customer's goal window ends, excluded: conversions count until then. Null with
+    /// nobody in either arm.</summary>
+    [JsonPropertyName("countsUntil"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? CountsUntil { get; init; }
+
     /// <summary>What the campaign was for: the event that is a conversion, or the number that was to
     /// change.</summary>
     [JsonPropertyName("goal")]
@@ -573,7 +578,7 @@ public sealed record CampaignReport
     [JsonPropertyName("attribution"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public Attribution? Attribution { get; init; }
 
-    /// <summary>Null where it was not asked for.</summary>
+    /// <summary>Null where it was not asked for, and where the goal is a number: nobody converts.</summary>
     [JsonPropertyName("notCausal"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public NotCausal? NotCausal { get; init; }
 
@@ -827,7 +832,8 @@ public sealed record ChannelStatus
     [JsonPropertyName("waiting"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public long? Waiting { get; init; }
 
-    /// <summary>How long the oldest of those that are due has been; zero when none is.</summary>
+    /// <summary>How long the oldest of those that are due has been; zero when none is. What was put off, or is
+    /// tried again, is late since it was due first.</summary>
     [JsonPropertyName("lag"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     [JsonConverter(typeof(DurationConverter))]
     public TimeSpan? Lag { get; init; }
@@ -1036,6 +1042,10 @@ public sealed record ConversionItem
     /// first.</summary>
     [JsonPropertyName("reverses"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Reverses { get; init; }
+
+    /// <summary>What a goal's condition looks at, such as `{"product": "gold"}`: as of an event.</summary>
+    [JsonPropertyName("attributes"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyDictionary<string, JsonElement>? Attributes { get; init; }
 }
 
 /// <summary>Up to 1,000 conversions.</summary>
@@ -2924,7 +2934,8 @@ public sealed record ScheduledWave
     public MassSendCounts? MassSends { get; init; }
 
     /// <summary>How long the oldest has been due of what waits to be sent in this window, what rolled or fell back
-    /// to it too; zero where nothing is late.</summary>
+    /// to it too; zero where nothing is late. What is tried again, or waits for a campaign with a higher priority,
+    /// is late since it was due first.</summary>
     [JsonPropertyName("lag")]
     [JsonConverter(typeof(DurationConverter))]
     public required TimeSpan Lag { get; init; }
@@ -3663,6 +3674,10 @@ public sealed record VariantLift
     [JsonPropertyName("variant")]
     public required string Variant { get; init; }
 
+    /// <summary>Customers, each once a metric.</summary>
+    [JsonPropertyName("sent")]
+    public required SendCounts Sent { get; init; }
+
     /// <summary>Everyone assigned to an arm at planning, delivered or not, and those of them who
     /// converted.</summary>
     [JsonPropertyName("treated")]
@@ -3741,6 +3756,10 @@ public sealed record WindowResult
     /// converted.</summary>
     [JsonPropertyName("control")]
     public required ArmResult Control { get; init; }
+
+    /// <summary>A figure with its 95 % interval, or the reason why there is none.</summary>
+    [JsonPropertyName("difference")]
+    public required Measured Difference { get; init; }
 
     /// <summary>What the provider counted of the mass sends of its touches; null until it has.</summary>
     [JsonPropertyName("massSends"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

@@ -131,9 +131,9 @@ public interface ICampaignsApi
     /// number, groups that somebody erased was in stay as they were added up, for her numbers are gone); asOf
     /// gives what was known at an earlier instant, at the same cost. attribution (last, first, all) adds
     /// attributed conversions, and notCausal comparisons that prove nothing: participating customers with others,
-    /// the period with the one before. bySegment tells the campaign's segments apart; whoever is in several counts
-    /// in each. GET /v1/metrics defines every figure. Open to: marketer, approver, operator, analyst,
-    /// admin.</summary>
+    /// the period with the one before; where the goal is a number nobody converts, and both are left out.
+    /// bySegment tells the campaign's segments apart; whoever is in several counts in each. GET /v1/metrics
+    /// defines every figure. Open to: marketer, approver, operator, analyst, admin.</summary>
     [Headers("Accept: application/json")]
     [Get("/v1/campaigns/{campaignId}/report")]
     Task<CampaignReport> GetReportAsync(string campaignId, [Query] int? run = null, [Query] bool? exact = null, [Query] AttributionModel? attribution = null, [Query] bool? notCausal = null, [Query] bool? bySegment = null, [Query(Format = "O")] DateTimeOffset? asOf = null, CancellationToken cancellationToken = default);

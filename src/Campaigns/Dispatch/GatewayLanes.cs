@@ -16,7 +16,7 @@ internal sealed class GatewayLanes(DispatchOptions options, TimeProvider time)
     private readonly Dictionary<string, Room> _rooms = [];
 
     /// <summary>Null where there is no room.</summary>
-    /// <param name="lane">Its job.</param>
+    /// <param name="lane">Its run, wave and number, by whatever name it was woken.</param>
     /// <param name="wait">When to ask again; zero where there is room.</param>
     internal Lane? Enter(string gateway, string lane, out TimeSpan wait)
     {

@@ -28,7 +28,7 @@ internal sealed partial class WaveDispatcher(
         }
 
         ChannelLine Line() => lines.Of(context.Channel, context.Plan.Purpose);
-        using var lane = lanes.Enter(Line().Name, job.Id, out var wait);
+        using var lane = lanes.Enter(Line().Name, job.Argument, out var wait);
         using var drained = new CancellationTokenSource();
         await using var drain = stopping.Register(() => drained.CancelAfter(options.Drain));
         while (!stopping.IsCancellationRequested)

@@ -32,9 +32,9 @@ internal sealed class WaveSchedule(NpgsqlDataSource dataSource, IJobEngine engin
         }
     }
 
-    /// <summary>Wakes one lane at an instant.</summary>
+    /// <summary>Wakes one lane at an instant, by its first name: however often it was woken, it comes back once.</summary>
     internal Task LaneAtAsync(Job lane, DateTimeOffset at, CancellationToken cancellationToken) =>
-        engine.RunAtAsync(lane, at, cancellationToken);
+        engine.RunAtAsync(new Job(Name(lane.Argument), lane.Kind, lane.Argument, lane.Title), at, cancellationToken);
 
     /// <summary>The three numbers of a lane's argument.</summary>
     internal static (int RunKey, int Wave, int Lane) Parse(string argument)
@@ -60,14 +60,17 @@ internal sealed class WaveSchedule(NpgsqlDataSource dataSource, IJobEngine engin
         var opens = wave.OpensAt.ToOffset(wave.UtcOffset).ToString("ddd HH:mm", CultureInfo.InvariantCulture);
         var touches = wave.Touches.ToString("N0", CultureInfo.InvariantCulture);
         var more = lane > 1 ? $" · lane {lane}" : "";
+        var argument = string.Create(CultureInfo.InvariantCulture, $"{wave.RunKey}:{wave.Wave}:{lane}");
         var again = tries > 1 ? $":{tries % 10}" : "";
         return new Job(
-            $"dispatch:{wave.RunKey}:{wave.Wave}:{lane}{again}",
+            Name(argument) + again,
             JobKind.DispatchWave,
-            $"{wave.RunKey}:{wave.Wave}:{lane}",
+            argument,
             $"{wave.CampaignId} · {wave.Channel} · {opens} · {touches} touches{more}"
         );
     }
+
+    private static string Name(string argument) => $"dispatch:{argument}";
 
     private async Task<IEnumerable<WaveRow>> WavesAsync(int runKey, int? wave, CancellationToken cancellationToken)
     {

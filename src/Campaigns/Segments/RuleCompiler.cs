@@ -83,7 +83,8 @@ internal sealed class RuleCompiler(
             """.ReplaceLineEndings("");
         if (test.Within is { } period)
         {
-            events += $" AND e.occurred_at > {Add(NpgsqlDbType.TimestampTz, asOf => period.Before(asOf, zone).UtcDateTime)}";
+            events +=
+                $" AND e.occurred_at > {Add(NpgsqlDbType.TimestampTz, asOf => period.Before(asOf, zone).UtcDateTime)}";
         }
 
         var groups = "GROUP BY e.customer_key" + (having.Length == 0 ? "" : $" HAVING {having}");

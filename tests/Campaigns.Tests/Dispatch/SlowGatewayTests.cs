@@ -34,11 +34,11 @@ public sealed class SlowGatewayTests
         );
         foreach (var one in slow)
         {
-            await node.Get<WaveSchedule>().NowAsync(one, wave: 1, CancellationToken.None);
+            await node.Get<WaveSchedule>().NowAsync(one, wave: 1, tries: 1, CancellationToken.None);
         }
 
         Assert.True(node.Engine.Asked.Count > Threads);
-        await node.Get<WaveSchedule>().NowAsync(run, wave: 1, CancellationToken.None);
+        await node.Get<WaveSchedule>().NowAsync(run, wave: 1, tries: 1, CancellationToken.None);
         using var stop = new CancellationTokenSource();
         var threads = Enumerable.Range(0, Threads).Select(_ => ThreadAsync(node, stop.Token)).ToList();
 

@@ -140,7 +140,7 @@ internal sealed class GivenArms : IAsyncDisposable
             Priority = 5,
             Include = [new SegmentReference("savers", 1), new SegmentReference("payroll", 1)],
             Exclude = [],
-            Channels = [Channel.Sms],
+            Channels = [Channel.WeChat],
             Variants = [new PlannedVariant(1, "warm", 5_000), new PlannedVariant(2, "plain", 10_000)],
             Templates = [],
             Goal = goal,

@@ -2,6 +2,7 @@ using Campaigns.Lifecycle;
 using Campaigns.Outcomes;
 using Campaigns.Planning;
 using Dapper;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Campaigns.Tests.Outcomes;
 
@@ -70,5 +71,6 @@ internal static class GivenNumbers
         await Baselines.TakeAsync(connection, run, run.ReadPlan(), default);
     }
 
-    public static Task<int> FollowUpAsync(GivenArms given) => new FollowUps(given.DataSource).TakeDueAsync(default);
+    public static Task<int> FollowUpAsync(GivenArms given) =>
+        new FollowUps(given.DataSource, NullLogger<FollowUps>.Instance).TakeDueAsync(default);
 }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Campaigns.Access;
 using Campaigns.Api.Endpoints;
 using Campaigns.Customers;
@@ -43,6 +44,34 @@ public sealed class IntakeFaultTests(LifecycleHost host) : IClassFixture<Lifecyc
                 "SELECT EXISTS (SELECT FROM event_type WHERE name = @ofGoal)",
                 new { ofGoal }
             );
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("another")]
+    public async Task A_conversion_keeps_what_a_goal_may_ask_of_it(string? reverses)
+    {
+        var name = $"bought-{Guid.NewGuid():n}";
+        var conversion = Conversion(name) with
+        {
+            Id = name,
+            Reverses = reverses,
+            Attributes = new Dictionary<string, JsonElement>
+            {
+                ["product"] = JsonSerializer.SerializeToElement("gold"),
+            },
+        };
+
+        Assert.Equal(1, (await PostAsync(_backend, conversion).ReadAsync<BatchAnswer>()).Created);
+
+        await using var connection = await _api.Database.DataSource.OpenConnectionAsync();
+        Assert.Equal(
+            ("gold", reverses),
+            await connection.QuerySingleAsync<(string, string?)>(
+                "SELECT attributes ->> 'product', attributes ->> 'reverses' FROM event WHERE event_id = @name",
+                new { name }
+            )
+        );
     }
 
     [Theory]

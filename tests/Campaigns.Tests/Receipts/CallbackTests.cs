@@ -12,7 +12,7 @@ namespace Campaigns.Tests.Receipts;
 public sealed class CallbackTests : IAsyncLifetime
 {
     private const string Reports = "/v1/callbacks/aliyun-sms/path-secret/reports";
-    private readonly LogLines _log = new();
+    private LogLines Log { get; } = new();
     private ApiHost _host = null!;
 
     public async Task InitializeAsync() =>
@@ -27,7 +27,7 @@ public sealed class CallbackTests : IAsyncLifetime
                 ["Addresses:Keys:1"] = Convert.ToBase64String(new byte[32]),
                 ["Addresses:LookupKey"] = Convert.ToBase64String(new byte[32]),
             },
-            configure: services => services.AddSingleton<ILoggerProvider>(_log)
+            configure: services => services.AddSingleton<ILoggerProvider>(Log)
         );
 
     public async Task DisposeAsync() => await _host.DisposeAsync();
@@ -44,7 +44,7 @@ public sealed class CallbackTests : IAsyncLifetime
     [Theory]
     [InlineData("reports")]
     [InlineData("replies")]
-    public async Task Entries_that_cannot_be_read_are_counted_in_the_log_and_not_shown(string what)
+    public async Task Entries_that_cannot_be_read_are_counted_in_theLog_and_not_shown(string what)
     {
         using var answer = await PostAsync(
             $"/v1/callbacks/aliyun-sms/path-secret/{what}",
@@ -52,7 +52,7 @@ public sealed class CallbackTests : IAsyncLifetime
         );
 
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
-        var line = Assert.Single(_log.Lines, line => line.Contains("2 entries", StringComparison.Ordinal));
+        var line = Assert.Single(Log.Lines, line => line.Contains("2 entries", StringComparison.Ordinal));
         Assert.Contains($"aliyun-sms/{{secret}}/{what}", line, StringComparison.Ordinal);
         Assert.DoesNotContain("13812345678", line, StringComparison.Ordinal);
         Assert.DoesNotContain("Wang", line, StringComparison.Ordinal);

@@ -46,6 +46,36 @@ public sealed class SegmentStoreTests : IAsyncLifetime
         Assert.Equal("not-found", (await _bank.Segments.GetAsync("a", 3, CancellationToken.None)).Error?.Type);
     }
 
+    [Theory]
+    [InlineData("""{"event": "bought", "atLeast": 1}""", "C2 C3")]
+    [InlineData("""{"event": "bought", "atLeast": 2}""", "C3")]
+    [InlineData("""{"event": "bought", "never": true}""", "C1")]
+    public async Task What_was_taken_back_and_what_took_it_back_have_not_happened(string rule, string members)
+    {
+        var day = Bank.AsOf.AddDays(-3);
+        BankEvent[] two = [new("bought", day, 100), new("bought", day.AddDays(1), 100)];
+        await _bank.AddAsync([
+            new BankCustomer("C1") { Events = two },
+            new BankCustomer("C2") { Events = [.. two, new("bought", day.AddDays(2), 100)] },
+            new BankCustomer("C3") { Events = two },
+        ]);
+        // The second of C1 and C2 takes back their first.
+        await _bank.ExecuteAsync(
+            """
+            INSERT INTO reversal (customer_key, event_source, event_id, recorded_at)
+            SELECT customer_key, event_source, event_id, now()
+            FROM event JOIN customer USING (customer_key)
+            WHERE customer_id IN ('C1', 'C2') AND occurred_at = @day;
+            UPDATE event e SET attributes = jsonb_build_object('reverses', v.event_id)
+            FROM reversal v
+            WHERE v.customer_key = e.customer_key AND e.occurred_at = @day + interval '1 day'
+            """,
+            new { day = day.UtcDateTime }
+        );
+
+        Assert.Equal(members.Split(' '), await _bank.WhoAsync(rule));
+    }
+
     [Fact]
     public async Task A_caller_who_saw_another_version_changes_nothing()
     {
