@@ -3,7 +3,6 @@ using Campaigns.Reports;
 using Campaigns.Statistics;
 using Campaigns.Tests.Statistics;
 using Campaigns.Tests.Support;
-using Npgsql;
 using static Campaigns.Tests.Outcomes.GivenNumbers;
 
 namespace Campaigns.Tests.Outcomes;
@@ -101,7 +100,7 @@ public sealed class NumberGoalTests
         await HoldAsync(given, [("t1", 1), ("t2", 2), ("h1", 3), ("h2", 4)]);
         await TakeBaselineAsync(given);
         await given.ExecuteAsync("ALTER TABLE goal_sum ADD CONSTRAINT cut CHECK (customers < 0)");
-        await Assert.ThrowsAsync<PostgresException>(() => FollowUpAsync(given));
+        Assert.Equal(0, await FollowUpAsync(given));
         Assert.Equal(0, await given.AskAsync<long>("SELECT count(*) FROM goal_followup"));
 
         await given.ExecuteAsync("ALTER TABLE goal_sum DROP CONSTRAINT cut");
