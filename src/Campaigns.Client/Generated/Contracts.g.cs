@@ -540,7 +540,8 @@ public sealed record CampaignReport
     [JsonPropertyName("state")]
     public required string State { get; init; }
 
-    /// <summary>Business time up to which everything is counted.</summary>
+    /// <summary>Business time up to which everything that had been stored is counted. What was just being stored
+    /// then may be counted by the next report only.</summary>
     [JsonPropertyName("computedThrough")]
     public required DateTimeOffset ComputedThrough { get; init; }
 

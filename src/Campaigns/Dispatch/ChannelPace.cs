@@ -7,6 +7,7 @@ namespace Campaigns.Dispatch;
 /// know of each other. Real time; slots are timestamps of <paramref name="time"/>.</summary>
 internal sealed class ChannelPace(NpgsqlDataSource dataSource, string gateway, TimeProvider time)
 {
+    /// <summary>A call may be so much late for its slot; later than that it takes another.</summary>
     internal static readonly TimeSpan Tolerance = TimeSpan.FromMilliseconds(6);
 
     /// <summary>Slots lie so much further apart, a second's together, that calls which reach the provider this much late keep
@@ -17,6 +18,7 @@ internal sealed class ChannelPace(NpgsqlDataSource dataSource, string gateway, T
     private static readonly TimeSpan FirstHeadroom = TimeSpan.FromMilliseconds(60);
     private static readonly TimeSpan Beginning = TimeSpan.FromSeconds(20);
 
+    /// <summary>A node that is later than that is held up by more than a slower rate would mend.</summary>
     private static readonly TimeSpan MostHeadroom = TimeSpan.FromMilliseconds(100);
 
     /// <summary>The period in which a rate is kept.</summary>

@@ -45,6 +45,11 @@ internal sealed partial class Sweep(
 
         var runs = (await connection.QueryAsync<int>("SELECT run_key FROM run WHERE state = 'planned'")).AsList();
         _scheduled.IntersectWith(runs);
+        foreach (var past in _idle.Keys.Where(one => !runs.Contains(one.RunKey)))
+        {
+            _idle.Remove(past);
+        }
+
         foreach (var runKey in runs)
         {
             await OfRunAsync(connection, runKey, cancellationToken);

@@ -21,7 +21,8 @@ public sealed record CampaignReport
     /// <summary><c>planned</c> (touches are still to go) or <c>closed</c>, <c>cancelled</c>.</summary>
     public required string State { get; init; }
 
-    /// <summary>Business time up to which everything is counted.</summary>
+    /// <summary>Business time up to which everything that had been stored is counted. What was just being stored then may be
+    /// counted by the next report only.</summary>
     public required DateTimeOffset ComputedThrough { get; init; }
 
     /// <summary>When the last customer's goal window ends, excluded: conversions count until then. Null with nobody in either

@@ -18,6 +18,16 @@ internal sealed class RuleCompiler(
 {
     private const short UnseenEventType = 0;
 
+    /// <summary>Those for whom something was taken back: few, so that only theirs are looked at one by one, and the events of
+    /// the others are read from the index alone.</summary>
+    private const string Reversing =
+        "SELECT v.customer_key FROM reversal v WHERE v.customer_key >= @low AND v.customer_key < @high";
+
+    /// <summary>What takes an event back is none itself, nor is what it took back.</summary>
+    private static readonly string Stands =
+        $"NOT {EventNames.TakesBack} AND NOT EXISTS (SELECT FROM reversal v WHERE v.customer_key = e.customer_key"
+        + " AND v.event_source = e.event_source AND v.event_id = e.event_id)";
+
     private readonly List<RuleParameter> _parameters = [];
 
     public IReadOnlyList<RuleParameter> Parameters => _parameters;
@@ -94,16 +104,6 @@ internal sealed class RuleCompiler(
             """.ReplaceLineEndings("");
         return $"((c.customer_key IN ({customers})) IS {(complement ? "NOT TRUE" : "TRUE")})";
     }
-
-    /// <summary>Those for whom something was taken back: few, so that only theirs are looked at one by one, and the events of
-    /// the others are read from the index alone.</summary>
-    private const string Reversing =
-        "SELECT v.customer_key FROM reversal v WHERE v.customer_key >= @low AND v.customer_key < @high";
-
-    /// <summary>What takes an event back is none itself, nor is what it took back.</summary>
-    private static readonly string Stands =
-        $"NOT {EventNames.TakesBack} AND NOT EXISTS (SELECT FROM reversal v WHERE v.customer_key = e.customer_key"
-        + " AND v.event_source = e.event_source AND v.event_id = e.event_id)";
 
     /// <summary>The condition on a customer's events, and whether it is the complement that is asked for: those without any
     /// event are in no group.</summary>

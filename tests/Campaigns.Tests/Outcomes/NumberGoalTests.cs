@@ -110,6 +110,29 @@ public sealed class NumberGoalTests
     }
 
     [Fact]
+    public async Task A_wave_that_cannot_be_looked_up_keeps_no_other_back()
+    {
+        await using var given = await CreateAsync(2, 2);
+        await given.ExecuteAsync(
+            """
+            INSERT INTO wave (run_key, wave, channel, opens_at, closes_at)
+            SELECT run_key, 2, channel, opens_at, closes_at FROM wave;
+            UPDATE decision SET wave = 2 FROM customer c WHERE c.customer_key = decision.customer_key AND c.customer_id = 't2'
+            """
+        );
+        await HoldAsync(given, [("t1", 1), ("t2", 2), ("h1", 3), ("h2", 4)]);
+        await TakeBaselineAsync(given);
+        await given.ExecuteAsync("ALTER TABLE goal_sum ADD CONSTRAINT cut CHECK (wave <> 1)");
+
+        Assert.Equal(1, await FollowUpAsync(given));
+        Assert.Equal(2, await given.AskAsync<int>("SELECT wave FROM goal_wave"));
+        await given.ExecuteAsync("ALTER TABLE goal_sum DROP CONSTRAINT cut");
+
+        Assert.Equal(1, await FollowUpAsync(given));
+        Assert.Equal(4, await given.AskAsync<long>("SELECT count(*) FROM goal_followup"));
+    }
+
+    [Fact]
     public async Task Who_has_no_number_counts_with_nothing_and_is_said()
     {
         await using var given = await CreateAsync(2, 2);
