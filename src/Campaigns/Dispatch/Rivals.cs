@@ -83,12 +83,21 @@ internal sealed class Rivals(TimeProvider time)
 
         var rows = await connection.QueryAsync<long>(
             """
-            SELECT DISTINCT d.customer_key
-            FROM decision d
-            JOIN chunk c ON c.run_key = d.run_key AND c.members IS NULL AND c.wave = d.wave AND c.variant = d.variant
-                        AND d.customer_key BETWEEN c.low_key AND c.high_key
-            JOIN attempt a ON a.run_key = c.run_key AND a.chunk = c.chunk AND d.customer_key = ANY (a.customer_keys)
-            WHERE d.run_key = ANY (@recent) AND d.customer_key = ANY (@keys) AND d.step = 1 AND d.reason = 0
+            WITH place AS (
+                SELECT c.run_key, c.chunk, d.customer_key
+                FROM decision d
+                JOIN chunk c ON c.run_key = d.run_key AND c.members IS NULL AND c.wave = d.wave AND c.variant = d.variant
+                            AND d.customer_key BETWEEN c.low_key AND c.high_key
+                WHERE d.run_key = ANY (@recent) AND d.customer_key = ANY (@keys) AND d.step = 1 AND d.reason = 0
+                UNION ALL
+                SELECT c.run_key, c.chunk, m.customer_key
+                FROM chunk c
+                CROSS JOIN LATERAL unnest(c.members) AS m (customer_key)
+                WHERE c.run_key = ANY (@recent) AND c.members && @keys AND m.customer_key = ANY (@keys)
+            )
+            SELECT DISTINCT p.customer_key
+            FROM place p
+            JOIN attempt a ON a.run_key = p.run_key AND a.chunk = p.chunk AND p.customer_key = ANY (a.customer_keys)
             """,
             new { recent, keys }
         );

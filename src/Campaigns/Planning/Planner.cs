@@ -15,6 +15,10 @@ namespace Campaigns.Planning;
 /// <param name="Parts">How many parts are being planned.</param>
 public sealed record Launched(string CampaignId, int Run, int Parts);
 
+/// <summary>A run that is being planned.</summary>
+/// <param name="Parts">Of these, <paramref name="Planned"/> are done.</param>
+internal sealed record PlanningRun(int RunKey, string CampaignId, int Parts, int Planned);
+
 /// <summary>Launches campaigns: makes the run and has the job engine plan it, part by part.</summary>
 public sealed class Planner(
     NpgsqlDataSource dataSource,
@@ -32,7 +36,11 @@ public sealed class Planner(
         var launched = await CreateAsync(campaignId, actor, cancellationToken);
         if (launched.TryGet(out var run, out _))
         {
-            await WakeAsync(run.RunKey, campaignId, run.Launched.Parts, cancellationToken);
+            await WakeAsync(
+                new PlanningRun(run.RunKey, campaignId, run.Launched.Parts, Planned: 0),
+                tries: 1,
+                cancellationToken
+            );
         }
 
         return launched.Map(made => made.Launched);
@@ -108,27 +116,45 @@ public sealed class Planner(
         return await completion.CompleteAsync(runKey, cancellationToken) ? runKey : null;
     }
 
-    /// <summary>Wakes the planning of runs that have parts left; for the sweep, after a crash.</summary>
-    public async Task ResumeAsync(CancellationToken cancellationToken)
-    {
-        foreach (var (runKey, campaignId, count) in await WaitingAsync(cancellationToken))
-        {
-            await WakeAsync(runKey, campaignId, count, cancellationToken);
-        }
-    }
-
-    private async Task<IEnumerable<(int RunKey, string CampaignId, int Parts)>> WaitingAsync(
-        CancellationToken cancellationToken
-    )
+    /// <summary>Runs that are being planned.</summary>
+    internal async Task<IReadOnlyList<PlanningRun>> WaitingAsync(CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        return await connection.QueryAsync<(int, string, int)>(
+        var runs = await connection.QueryAsync<PlanningRun>(
             """
-            SELECT r.run_key, c.campaign_id, (SELECT count(*)::int FROM run_part p WHERE p.run_key = r.run_key)
-            FROM run r JOIN campaign c USING (campaign_key)
+            SELECT r.run_key, c.campaign_id, p.parts, p.planned
+            FROM run r
+            JOIN campaign c USING (campaign_key)
+            CROSS JOIN LATERAL (
+                SELECT count(*)::int AS parts, count(p.planned_at)::int AS planned
+                FROM run_part p
+                WHERE p.run_key = r.run_key
+            ) p
             WHERE r.state = 'planning'
+            ORDER BY r.run_key
             """
         );
+        return runs.AsList();
+    }
+
+    /// <summary>Wakes the planning lanes of a run as soon as the engine can.</summary>
+    /// <param name="tries">From 1. Each of ten has names of its own: an engine that lost the answer to a commit may take a
+    /// job for running, and hold it back, for as long as its node lives.</param>
+    internal async Task WakeAsync(PlanningRun run, int tries, CancellationToken cancellationToken)
+    {
+        var again = tries > 1 ? $":{tries % 10}" : "";
+        for (var lane = 1; lane <= Math.Clamp(run.Parts, 1, options.Lanes); lane++)
+        {
+            await engine.RunNowAsync(
+                new Job(
+                    $"plan:{run.RunKey}:{lane}{again}",
+                    JobKind.PlanPart,
+                    run.RunKey.ToString(CultureInfo.InvariantCulture),
+                    string.Create(CultureInfo.InvariantCulture, $"{run.CampaignId} · planning · {run.Parts:N0} parts")
+                ),
+                cancellationToken
+            );
+        }
     }
 
     private static RunOrigin OriginOf(Approval approval, Actor launcher) =>
@@ -158,22 +184,6 @@ public sealed class Planner(
             ? null
             : $"audience-drift: {audience:N0} customers, approved were {approved.Low:N0} to {approved.High:N0}; "
                 + "the campaign is a draft again: preview it, and submit it with the size of today";
-    }
-
-    private async Task WakeAsync(int runKey, string campaignId, int count, CancellationToken cancellationToken)
-    {
-        for (var lane = 1; lane <= Math.Clamp(count, 1, options.Lanes); lane++)
-        {
-            await engine.RunNowAsync(
-                new Job(
-                    $"plan:{runKey}:{lane}",
-                    JobKind.PlanPart,
-                    runKey.ToString(CultureInfo.InvariantCulture),
-                    string.Create(CultureInfo.InvariantCulture, $"{campaignId} · planning · {count:N0} parts")
-                ),
-                cancellationToken
-            );
-        }
     }
 
     private static Task<int> NextNumberAsync(NpgsqlConnection connection, int campaignKey) =>

@@ -8,5 +8,28 @@ namespace Campaigns.Planning;
 internal sealed class PlanningSweep(Planner planner, TimeProvider time, ILogger<PlanningSweep> logger)
     : Periodic(TimeSpan.FromSeconds(10), time, logger)
 {
-    protected override Task PassAsync(CancellationToken cancellationToken) => planner.ResumeAsync(cancellationToken);
+    /// <summary>Half a minute without a part planned is more than a part takes.</summary>
+    private const int PassesATry = 3;
+
+    /// <summary>The parts planned of a run, and how many passes have found no more.</summary>
+    private readonly Dictionary<int, (int Planned, int Passes)> _seen = [];
+
+    internal Task PassNowAsync(CancellationToken cancellationToken) => PassAsync(cancellationToken);
+
+    protected override async Task PassAsync(CancellationToken cancellationToken)
+    {
+        var runs = await planner.WaitingAsync(cancellationToken);
+        foreach (var past in _seen.Keys.Except(runs.Select(run => run.RunKey)).ToList())
+        {
+            _seen.Remove(past);
+        }
+
+        foreach (var run in runs)
+        {
+            var passes =
+                _seen.TryGetValue(run.RunKey, out var last) && last.Planned == run.Planned ? last.Passes + 1 : 0;
+            _seen[run.RunKey] = (run.Planned, passes);
+            await planner.WakeAsync(run, 1 + (passes / PassesATry), cancellationToken);
+        }
+    }
 }

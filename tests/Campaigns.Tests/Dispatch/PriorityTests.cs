@@ -27,6 +27,30 @@ public sealed class PriorityTests
     }
 
     [Fact]
+    public async Task A_higher_campaign_that_was_put_off_before_it_went_outranks_as_any_other()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 2);
+        var high = await given.RunAsync(Campaign([1, 2], OneADay, priority: 8));
+        var low = await given.RunAsync(Campaign([1, 2], OneADay, priority: 3));
+        var gateway = new ScriptedGateway(Channel.Sms)
+        {
+            Answer = _ => Task.FromResult<SendResult>(new SendResult.Throttled(TimeSpan.FromSeconds(30))),
+        };
+        await using var node = new Node(given.DataSource, [gateway]);
+
+        await node.LaneAsync(high);
+        Assert.Equal("attempted 2", await given.StatesAsync(high));
+        gateway.Answer = null;
+        await given.PassAsync(TimeSpan.FromMinutes(2));
+        await given.ExecuteAsync("UPDATE channel_state SET not_before = NULL");
+        await node.LaneAsync(high);
+        await node.LaneAsync(low);
+
+        Assert.Equal("accepted 2", await given.StatesAsync(high));
+        Assert.Equal("suppressed(outranked) 2", await given.StatesAsync(low));
+    }
+
+    [Fact]
     public async Task The_lower_campaign_goes_when_the_higher_ended_without_going()
     {
         await using var given = await GivenRun.CreateAsync(customers: 4);

@@ -3,8 +3,10 @@ using Campaigns.Channels;
 using Campaigns.Lifecycle;
 using Campaigns.Planning;
 using Campaigns.Segments;
+using Campaigns.Tests.Dispatch;
 using Campaigns.Tests.Support;
 using Dapper;
+using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
 namespace Campaigns.Tests.Planning;
@@ -105,6 +107,47 @@ public sealed class RunTests
                 new { runKey }
             )
         );
+    }
+
+    [Fact]
+    public async Task Planning_that_stands_still_is_woken_by_other_names_and_one_that_goes_on_by_its_own()
+    {
+        await using var database = await Databases.CreateAsync();
+        var runKey = await CreateLargeRunAsync(database.DataSource);
+        await using var node = new Node(database.DataSource, []);
+        var planner = new Planner(
+            database.DataSource,
+            Parts(database.DataSource),
+            new RunCompletion(database.DataSource),
+            node.Engine,
+            node.Get<Gateways>(),
+            new PlanningOptions()
+        );
+        using var sweep = new PlanningSweep(planner, TimeProvider.System, NullLogger<PlanningSweep>.Instance);
+
+        for (var pass = 1; pass <= 3; pass++)
+        {
+            await sweep.PassNowAsync(default);
+        }
+
+        Assert.Equal($"plan:{runKey}:1", FirstLanes());
+
+        await sweep.PassNowAsync(default);
+        Assert.Equal($"plan:{runKey}:1, plan:{runKey}:1:2", FirstLanes());
+
+        await using var connection = await database.DataSource.OpenConnectionAsync();
+        await connection.ExecuteAsync("UPDATE run_part SET planned_at = now() WHERE part = 1");
+        while (node.Engine.TakeDue() is not null) { }
+        await sweep.PassNowAsync(default);
+        Assert.Equal($"plan:{runKey}:1", FirstLanes());
+
+        string FirstLanes() =>
+            string.Join(
+                ", ",
+                node.Engine.Asked.Select(asked => asked.Job.Id)
+                    .Where(id => id.Split(':')[2] == "1")
+                    .Order(StringComparer.Ordinal)
+            );
     }
 
     [Fact]
