@@ -27,23 +27,18 @@ public sealed class PriorityTests
     }
 
     [Fact]
-    public async Task A_higher_campaign_that_was_put_off_before_it_went_outranks_as_any_other()
+    public async Task A_higher_campaign_that_went_in_its_second_window_outranks_as_any_other()
     {
         await using var given = await GivenRun.CreateAsync(customers: 2);
-        var high = await given.RunAsync(Campaign([1, 2], OneADay, priority: 8));
-        var low = await given.RunAsync(Campaign([1, 2], OneADay, priority: 3));
-        var gateway = new ScriptedGateway(Channel.Sms)
-        {
-            Answer = _ => Task.FromResult<SendResult>(new SendResult.Throttled(TimeSpan.FromSeconds(30))),
-        };
+        var high = await given.RunAsync(Campaign([1, 2], OneADay, priority: 8) with { Windows = 2 });
+        var gateway = new ScriptedGateway(Channel.Sms);
         await using var node = new Node(given.DataSource, [gateway]);
+        await given.PassAsync(TimeSpan.FromHours(2));
+        await node.SweepAsync();
+        await given.PassAsync(TimeSpan.FromHours(22));
+        var low = await given.RunAsync(Campaign([1, 2], OneADay, priority: 3));
 
-        await node.LaneAsync(high);
-        Assert.Equal("attempted 2", await given.StatesAsync(high));
-        gateway.Answer = null;
-        await given.PassAsync(TimeSpan.FromMinutes(2));
-        await given.ExecuteAsync("UPDATE channel_state SET not_before = NULL");
-        await node.LaneAsync(high);
+        await node.LaneAsync(high, wave: 2);
         await node.LaneAsync(low);
 
         Assert.Equal("accepted 2", await given.StatesAsync(high));
