@@ -36,7 +36,8 @@ internal static class Catalogue
     public static IReadOnlyList<Scenario> Short { get; } =
     [.. Brief.Where(scenario => OfTheGate.Contains(scenario.Id))];
 
-    public static IReadOnlyList<Scenario> All { get; } = [.. Brief.Append(DefaultLease).OrderBy(Number), Paces.Kept];
+    public static IReadOnlyList<Scenario> All { get; } =
+    [.. Brief.Append(DefaultLease).OrderBy(Number), Contentions.Capped, Paces.Kept];
 
     public static Scenario Of(string id) => All.Single(scenario => scenario.Id == id);
 

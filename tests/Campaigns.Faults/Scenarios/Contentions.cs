@@ -12,6 +12,66 @@ internal static class Contentions
     public static IEnumerable<Scenario> All =>
         [new("F11", "deadlocks, and transactions that cannot be serialised", LoseAsync)];
 
+    /// <summary>Under any fault.</summary>
+    public static Scenario Capped { get; } =
+        new("caps", "campaigns contest one place a day, their workers killed and the database crashed", ContestAsync);
+
+    private static async Task ContestAsync(Play play)
+    {
+        var scene = play.Scene;
+        await scene.BehaveAsync(latencyMs: 300);
+        await scene.StartAsync();
+        await scene.Operator.PutAsync<object>("/v1/policy", new { caps = new { perDay = 1 } }, default);
+        string[] campaigns = ["contest-1", "contest-2", "contest-3"];
+        var audience = play.Size(1_000, 2_500);
+        foreach (var campaign in campaigns)
+        {
+            await scene.LaunchAsync(new CampaignSpec(campaign) { Audience = audience, Variants = 2 });
+        }
+
+        for (var kill = 1; kill <= play.Times(4, 20); kill++)
+        {
+            var sent = await ProviderView.LinesAsync(scene.Provider);
+            var fresh = scene.WorkerAsync();
+            await play.KillAsync(await play.HolderAsync());
+            await fresh;
+            if (kill % 4 == 0)
+            {
+                await scene.Server.CrashAsync();
+                scene.Sql.Clear();
+                play.Fault("PostgreSQL crash");
+            }
+
+            await Wait.UntilAsync(
+                async () =>
+                    await ProviderView.LinesAsync(scene.Provider) > sent
+                    || await scene.AskAsync<bool>("SELECT bool_and(state = 'closed') FROM run"),
+                "somebody else sends, or it is over"
+            );
+            if (await scene.AskAsync<bool>("SELECT bool_and(state = 'closed') FROM run"))
+            {
+                break;
+            }
+        }
+
+        await scene.ClosedAsync();
+        var ledger = await ProviderView.LedgerAsync(scene.Provider);
+        var twice = ledger.GroupBy(line => line.Address).Count(customer => customer.Count() > 1);
+        play.Must(twice == 0, "I6", $"{twice} customers were sent to twice in a day that has one place");
+        var (touched, attempted) = await scene.AskAsync<(int, int)>(
+            """
+            SELECT count(DISTINCT d.customer_key)::int,
+                   count(DISTINCT d.customer_key) FILTER (WHERE EXISTS (
+                       SELECT FROM attempt a WHERE a.run_key = d.run_key AND d.customer_key = ANY (a.customer_keys)
+                   ))::int
+            FROM decision d
+            WHERE d.reason = 0
+            """
+        );
+        play.Must(attempted == touched, "I2", $"of {touched} customers with a touch only {attempted} were attempted");
+        play.Figure($"{touched} customers with touches of {campaigns.Length} campaigns, {ledger.Count} sent");
+    }
+
     private static async Task LoseAsync(Play play)
     {
         var scene = play.Scene;
