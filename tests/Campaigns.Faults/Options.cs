@@ -1,4 +1,5 @@
 using System.Globalization;
+using Campaigns.Faults.Running;
 using Campaigns.Faults.Scenarios;
 
 namespace Campaigns.Faults;
@@ -17,6 +18,7 @@ internal sealed record Options
           dotnet run --project tests/Campaigns.Faults -- planted          three bugs, which have to be found
 
           --customers N    of the bank (3000)
+          --engine NAME    Quartz, or Hangfire where it is compiled in (Quartz)
           --logs           keeps what the nodes wrote, where a scenario found something
 
         The last line is "faults N, violations N"; the exit code is 1 where there are violations.
@@ -30,6 +32,7 @@ internal sealed record Options
     public int Seed { get; private init; } = 1;
     public double Minutes { get; private init; } = 5;
     public int Customers { get; private init; } = 3_000;
+    public string Engine { get; private init; } = EngineTables.Quartz;
 
     /// <summary>Null where the line cannot be understood.</summary>
     public static Options? Parse(IReadOnlyList<string> args)
@@ -75,6 +78,9 @@ internal sealed record Options
                 case "--customers" when Number(i + 1) is >= 2_000 and var customers:
                     options = options with { Customers = (int)customers };
                     i++;
+                    break;
+                case "--engine" when i + 1 < args.Count && args[i + 1] is EngineTables.Quartz or EngineTables.Hangfire:
+                    options = options with { Engine = args[++i] };
                     break;
                 case var id when Catalogue.All.Any(scenario => scenario.Id == id):
                     options = options with { Scenarios = [.. options.Scenarios, id] };

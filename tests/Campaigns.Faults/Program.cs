@@ -38,7 +38,7 @@ internal static class Program
     private static async Task<int> RunAsync(Options options)
     {
         var since = Stopwatch.GetTimestamp();
-        await using var world = await World.OpenAsync("Quartz", options.Customers);
+        await using var world = await World.OpenAsync(options.Engine, options.Customers);
         Console.WriteLine(
             string.Create(
                 CultureInfo.InvariantCulture,

@@ -222,7 +222,7 @@ internal static class Cuts
     private static async Task TenTimesAsync(Play play)
     {
         var scene = play.Scene;
-        await QuartzTables.TenfoldAsync(scene.Sql);
+        await EngineTables.TenfoldAsync(scene);
         await scene.StartAsync();
         await scene.LaunchAsync(new CampaignSpec("tenfold") { Audience = 600, Variants = 2 });
         await scene.ClosedAsync();
@@ -244,7 +244,7 @@ internal static class Cuts
         for (var wipe = 0; wipe < play.Times(1, 3); wipe++)
         {
             await scene.SentAsync((int)await ProviderView.LinesAsync(scene.Provider) + 20);
-            await QuartzTables.WipeAsync(scene.Sql);
+            await EngineTables.WipeAsync(scene);
             play.Fault("engine wiped");
             var since = Stopwatch.GetTimestamp();
             // With them go the lanes that run, so that only the sweep is left.

@@ -70,7 +70,7 @@ internal sealed class MixedFaults(Play play, Random random)
         await _scene.BehaveAsync();
         if (_tenfold)
         {
-            await QuartzTables.OnceAsync(_scene.Sql);
+            await EngineTables.OnceAsync(_scene);
         }
     }
 
@@ -95,7 +95,7 @@ internal sealed class MixedFaults(Play play, Random random)
 
     /// <summary>From now on, or no more.</summary>
     private Task TenfoldAsync() =>
-        (_tenfold = !_tenfold) ? QuartzTables.TenfoldAsync(_scene.Sql) : QuartzTables.OnceAsync(_scene.Sql);
+        (_tenfold = !_tenfold) ? EngineTables.TenfoldAsync(_scene) : EngineTables.OnceAsync(_scene);
 
     private async Task SkewAsync()
     {
@@ -180,7 +180,7 @@ internal sealed class MixedFaults(Play play, Random random)
         _scene.Sql.Clear();
     }
 
-    private Task WipeAsync() => QuartzTables.WipeAsync(_scene.Sql);
+    private Task WipeAsync() => EngineTables.WipeAsync(_scene);
 
     private Task BehaveAsync(Act act, int times = 3) =>
         _scene.BehaveAsync(
