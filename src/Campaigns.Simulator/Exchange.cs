@@ -65,7 +65,7 @@ internal sealed class Exchange
     private readonly SimulatorClock _clock;
     private readonly PushTargets _targets;
     private readonly RateLimits _rates;
-    private readonly CallbackPoster _poster;
+    private readonly ReceiptRunner _receipts;
     private readonly CancellationToken _stopping;
     private readonly Lock _lock = new();
     private readonly Dictionary<(string, string), Known> _known = [];
@@ -79,12 +79,12 @@ internal sealed class Exchange
         SimulatorClock clock,
         PushTargets targets,
         RateLimits rates,
-        CallbackPoster poster,
+        ReceiptRunner receipts,
         IHostApplicationLifetime lifetime
     )
     {
         (_script, _ledger, _clock) = (script, ledger, clock);
-        (_targets, _rates, _poster) = (targets, rates, poster);
+        (_targets, _rates, _receipts) = (targets, rates, receipts);
         _stopping = lifetime.ApplicationStopping;
         Recover();
     }
@@ -167,7 +167,7 @@ internal sealed class Exchange
             );
             if (early)
             {
-                await _poster.PostReportsAsync([
+                await _receipts.PostEarlyAsync([
                     .. items.Where(item => item.Fate != Fate.None).Select(item => Report(incoming, id, item)),
                 ]);
             }

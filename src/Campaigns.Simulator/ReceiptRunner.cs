@@ -40,6 +40,10 @@ internal sealed class ReceiptRunner(
         return PassAsync(flush: true);
     }
 
+    /// <summary>Posts reports before their request is answered; tries again later where they are not taken.</summary>
+    internal Task PostEarlyAsync(IReadOnlyList<SmsReport> reports) =>
+        PostAsync(() => poster.PostReportsAsync(reports), Channels.Sms);
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
@@ -283,23 +287,35 @@ internal sealed class ReceiptRunner(
 
     private async Task RetryAsync(bool flush)
     {
-        var now = DateTimeOffset.UtcNow;
-        foreach (var retry in _retries.Where(retry => flush || retry.NextAt <= now).ToList())
+        foreach (var retry in DueRetries(flush))
         {
-            _retries.Remove(retry);
-            if (await retry.Post())
+            var taken = await retry.Post();
+            lock (_retries)
             {
-                _posted++;
+                _retries.Remove(retry);
+                if (taken)
+                {
+                    Interlocked.Increment(ref _posted);
+                }
+                else if (retry.Tried + 1 < retry.Wait.Count)
+                {
+                    var next = DateTimeOffset.UtcNow.AddSeconds(retry.Wait[retry.Tried + 1]);
+                    _retries.Add(retry with { Tried = retry.Tried + 1, NextAt = next });
+                }
+                else
+                {
+                    _givenUp++;
+                }
             }
-            else if (retry.Tried + 1 < retry.Wait.Count)
-            {
-                var next = DateTimeOffset.UtcNow.AddSeconds(retry.Wait[retry.Tried + 1]);
-                _retries.Add(retry with { Tried = retry.Tried + 1, NextAt = next });
-            }
-            else
-            {
-                _givenUp++;
-            }
+        }
+    }
+
+    private List<Retry> DueRetries(bool flush)
+    {
+        var now = DateTimeOffset.UtcNow;
+        lock (_retries)
+        {
+            return _retries.FindAll(retry => flush || retry.NextAt <= now);
         }
     }
 

@@ -33,8 +33,10 @@ internal static class Checker
         }
 
         var facts = await Facts.ReadAsync(scene);
+        var givenUp = await ProviderView.GivenUpAsync(scene.Provider);
         List<Violation> found =
         [
+            .. givenUp == 0 ? [] : new[] { new Violation("harness", $"{givenUp} posts of receipts were given up") },
             .. LedgerChecks.Of(facts),
             .. TouchChecks.Of(facts),
             .. await PlanAsync(scene, facts),

@@ -19,6 +19,10 @@ internal static class ProviderView
     public static async Task<bool> IsQuietAsync(SimulatorProcess provider) =>
         (await CountsAsync(provider)).Receipts is { Retrying: 0, Pending: 0 };
 
+    /// <summary>Posts that the provider has ceased to try.</summary>
+    public static async Task<long> GivenUpAsync(SimulatorProcess provider) =>
+        (await CountsAsync(provider)).Receipts.GivenUp;
+
     /// <summary>What became of receipts, in words.</summary>
     public static async Task<string> ReceiptsAsync(SimulatorProcess provider) =>
         $"{(await CountsAsync(provider)).Receipts}";
@@ -42,5 +46,5 @@ internal static class ProviderView
 
     private sealed record Count(string Outcome, long Items);
 
-    private sealed record Receipts(int Retrying, long Pending);
+    private sealed record Receipts(long GivenUp, int Retrying, long Pending);
 }

@@ -130,6 +130,20 @@ public sealed class SimulatorTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
+    public async Task A_receipt_before_the_answer_that_is_not_taken_is_tried_again()
+    {
+        _receiver.Status = 500;
+        await _simulator.ScriptAsync(
+            new Script { Receipts = Sms(new ReceiptScript { BeforeAnswer = true, RetrySeconds = [3600] }) }
+        );
+        await Aliyun().SendAsync(Request(2), default);
+        _receiver.Status = 200;
+
+        Assert.Equal((1, 0, 0), await FlushedAsync());
+        Assert.Equal(2, _receiver.Received.Count);
+    }
+
+    [Fact]
     public async Task A_post_that_is_not_taken_is_tried_again()
     {
         _receiver.Status = 500;
