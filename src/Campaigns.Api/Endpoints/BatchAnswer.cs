@@ -48,6 +48,10 @@ public sealed record BatchItemAnswer
     public required string Id { get; init; }
     public required ItemStatus Status { get; init; }
 
+    /// <summary>True where it is of a customer whom the bank has not stated yet: it is kept by the id, and is hers once she is
+    /// stated. A conversion so kept counts for no run that was planned without her. Absent elsewhere.</summary>
+    public bool? Unmatched { get; init; }
+
     /// <summary>Why it was refused, where it was: a stable slug such as <c>invalid-time</c>.</summary>
     public string? Type { get; init; }
 
@@ -63,6 +67,7 @@ public sealed record BatchItemAnswer
             Index = item.Index,
             Id = item.Id,
             Status = item.Status,
+            Unmatched = item.Unmatched ? true : null,
             Type = item.Error?.Type,
             Detail = item.Error?.Detail,
             Errors = item.Error is null

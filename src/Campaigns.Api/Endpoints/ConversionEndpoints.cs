@@ -82,7 +82,8 @@ internal static class ConversionEndpoints
             .WithDescription(
                 "Events that goals name, for treated and held-out customers alike; each counts for every campaign whose "
                     + "goal it is. Late ones, repeated ones and reversals that come first are all right. A partner uses names "
-                    + "that are known: those of approved campaigns' goals, and those the bank has sent before."
+                    + "that are known: those of approved campaigns' goals, and those the bank has sent before. An unknown "
+                    + "customer's is kept by id until the bank states it, and marked unmatched in the answer."
             );
 
     private static async Task<Result<IReadOnlyList<BatchItem>>> RecordAsync(

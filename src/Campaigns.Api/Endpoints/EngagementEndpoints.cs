@@ -48,7 +48,7 @@ internal static class EngagementEndpoints
             .WithSummary("Record up to 1,000 openings, clicks and dismissals")
             .WithDescription(
                 "Once by source and id, in any order. Each is also an event of the customer (message.opened, "
-                    + "message.clicked, message.dismissed) that a segment can ask for."
+                    + "message.clicked, message.dismissed) that a segment can ask for, with the campaign's id as its attribute campaign."
             );
 
     internal static Result<IReadOnlyList<BatchItem>> Items(Result<EventBatch> result) =>

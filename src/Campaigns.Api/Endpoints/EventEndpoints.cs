@@ -64,7 +64,7 @@ internal static class EventEndpoints
             .WithSummary("Record up to 1,000 events")
             .WithDescription(
                 "In any order, late ones too; each for itself, and once by source and id. What lies in the future is "
-                    + "refused. An unknown customer is kept by id until the bank states it."
+                    + "refused. An unknown customer is kept by id until the bank states it, and marked unmatched in the answer."
             );
     }
 

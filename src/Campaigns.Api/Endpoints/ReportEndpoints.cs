@@ -59,8 +59,9 @@ internal static class ReportEndpoints
                     + "as long as there are touches and gives the same figures (of a goal that is a number, groups that somebody erased "
                     + "was in stay as they were added up, for her numbers are gone); asOf gives what was known at an earlier "
                     + "instant, at the same cost. attribution (last, first, all) adds attributed conversions, and notCausal "
-                    + "comparisons that prove nothing: participating customers with others, the period with the one before; where the "
-                    + "goal is a number nobody converts, and both are left out. "
+                    + "comparisons that prove nothing: participating customers with others, the period with the one before (both without whoever was erased since); where the "
+                    + "goal is a number nobody converts, and both are left out: what it was last year, where the goal names that, "
+                    + "is always there, as number.notCausal. "
                     + "bySegment tells the campaign's segments apart; whoever is in several counts in each. GET /v1/metrics defines every figure."
             );
 

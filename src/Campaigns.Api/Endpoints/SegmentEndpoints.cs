@@ -77,7 +77,9 @@ internal static class SegmentEndpoints
                 "Every change makes a version, of the segments that name this one too; the same again makes none. A rule is "
                     + "one of: {\"all\": […]}, {\"any\": […]}, {\"not\": {…}}, {\"tag\": \"vip\"}, "
                     + "{\"segment\": \"new-citizens\"}, a field test {\"field\", \"op\", \"value\"} or an event test "
-                    + "{\"event\", \"within\"} with atLeast, atMost, never, lastBefore, or sum with op and value."
+                    + "{\"event\", \"where\", \"within\"} with atLeast, atMost, never, lastBefore, or sum with op and value. "
+                    + "where takes only events that have 1 to 10 attributes: what customers do with messages (message.opened, "
+                    + "message.clicked, message.dismissed) has the campaign's id as campaign."
             );
 
         segments

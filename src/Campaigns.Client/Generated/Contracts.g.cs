@@ -152,6 +152,11 @@ public sealed record ArmResult
     /// <summary>Conversions whose amount is in another currency: it is not in the value.</summary>
     [JsonPropertyName("otherCurrency"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public long? OtherCurrency { get; init; }
+
+    /// <summary>Conversions over customers; null with nobody in the arm, and where a customer converts once at the
+    /// most.</summary>
+    [JsonPropertyName("meanConversions"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? MeanConversions { get; init; }
 }
 
 /// <summary>Conversions of the treated arm that a rule gives to this run. No comparison is made of it: it says who
@@ -381,6 +386,12 @@ public sealed record BatchItemAnswer
     /// <summary>What became of one item of a batch.</summary>
     [JsonPropertyName("status")]
     public required ItemStatus Status { get; init; }
+
+    /// <summary>True where it is of a customer whom the bank has not stated yet: it is kept by the id, and is hers
+    /// once she is stated. A conversion so kept counts for no run that was planned without her. Absent
+    /// elsewhere.</summary>
+    [JsonPropertyName("unmatched"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public bool? Unmatched { get; init; }
 
     /// <summary>Why it was refused, where it was: a stable slug such as `invalid-time`.</summary>
     [JsonPropertyName("type"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
@@ -1827,6 +1838,12 @@ public sealed record Goal
     [JsonPropertyName("everyTime"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public bool? EveryTime { get; init; }
 
+    /// <summary>Customers of both arms together at which the confidence sequence, by which the lift may be looked
+    /// at early, is tightest (N*): 100 to 1,000,000,000. It is approved with the campaign, and a run keeps it.
+    /// Null for 5,000, and where the goal is a field.</summary>
+    [JsonPropertyName("sequenceCustomers"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? SequenceCustomers { get; init; }
+
     /// <summary>Whether the goal sells something; then the purpose is marketing.</summary>
     [JsonPropertyName("sale"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public bool? Sale { get; init; }
@@ -2236,6 +2253,15 @@ public sealed record Lift
     [JsonPropertyName("sequencePValue")]
     public required PValue SequencePValue { get; init; }
 
+    /// <summary>Conversions per customer, treated less control (Welch); null where a customer converts once at the
+    /// most: that is the difference of the rates.</summary>
+    [JsonPropertyName("conversionsPerCustomer"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Measured? ConversionsPerCustomer { get; init; }
+
+    /// <summary>Of no difference of the conversions per customer, two-sided; null as that is.</summary>
+    [JsonPropertyName("conversionsPerCustomerPValue"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public PValue? ConversionsPerCustomerPValue { get; init; }
+
     /// <summary>Value per customer, treated less control (Welch).</summary>
     [JsonPropertyName("valuePerCustomer")]
     public required Measured ValuePerCustomer { get; init; }
@@ -2381,11 +2407,12 @@ public sealed record NotCausal
     [JsonPropertyName("notParticipating")]
     public required GroupResult NotParticipating { get; init; }
 
-    /// <summary>Both arms, in as long a time before each customer's window as the goal counts.</summary>
+    /// <summary>Both arms, in as long a time before each customer's window as the goal counts. Without whoever was
+    /// erased since: her events are gone.</summary>
     [JsonPropertyName("periodBefore")]
     public required GroupResult PeriodBefore { get; init; }
 
-    /// <summary>Both arms, in the customer's window.</summary>
+    /// <summary>The same customers, in their windows.</summary>
     [JsonPropertyName("thisPeriod")]
     public required GroupResult ThisPeriod { get; init; }
 }
@@ -2432,13 +2459,22 @@ public sealed record NumberChange
     [JsonPropertyName("cupedPValue")]
     public required PValue CupedPValue { get; init; }
 
-    /// <summary>Null where the goal does not name it.</summary>
-    [JsonPropertyName("lastYear"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public LastYearChange? LastYear { get; init; }
+    /// <summary>Null where the goal names none of them.</summary>
+    [JsonPropertyName("notCausal"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public NumberNotCausal? NotCausal { get; init; }
 
     /// <summary>Each variant against the same control arm.</summary>
     [JsonPropertyName("byVariant")]
     public required IReadOnlyList<VariantChange> ByVariant { get; init; }
+}
+
+/// <summary>Comparisons of a number that prove nothing. Only the difference of the arms says what came of the
+/// campaign.</summary>
+public sealed record NumberNotCausal
+{
+    /// <summary>The change beside that of the same period last year.</summary>
+    [JsonPropertyName("lastYear")]
+    public required LastYearChange LastYear { get; init; }
 }
 
 /// <summary>Long work that its caller may watch.</summary>
@@ -2714,6 +2750,11 @@ public sealed record ReportGoal
     /// <summary>In which values are added up; null where the goal is a field.</summary>
     [JsonPropertyName("currency"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Currency { get; init; }
+
+    /// <summary>Customers of both arms together at which the confidence sequence is tightest (N*), as it was when
+    /// the run was launched; null where the goal is a field.</summary>
+    [JsonPropertyName("sequenceCustomers"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? SequenceCustomers { get; init; }
 }
 
 /// <summary>What planning decided: audience = touches + held out + suppressed.</summary>

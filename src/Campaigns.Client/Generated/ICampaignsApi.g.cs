@@ -131,9 +131,10 @@ public interface ICampaignsApi
     /// number, groups that somebody erased was in stay as they were added up, for her numbers are gone); asOf
     /// gives what was known at an earlier instant, at the same cost. attribution (last, first, all) adds
     /// attributed conversions, and notCausal comparisons that prove nothing: participating customers with others,
-    /// the period with the one before; where the goal is a number nobody converts, and both are left out.
-    /// bySegment tells the campaign's segments apart; whoever is in several counts in each. GET /v1/metrics
-    /// defines every figure. Open to: marketer, approver, operator, analyst, admin.</summary>
+    /// the period with the one before (both without whoever was erased since); where the goal is a number nobody
+    /// converts, and both are left out: what it was last year, where the goal names that, is always there, as
+    /// number.notCausal. bySegment tells the campaign's segments apart; whoever is in several counts in each. GET
+    /// /v1/metrics defines every figure. Open to: marketer, approver, operator, analyst, admin.</summary>
     [Headers("Accept: application/json")]
     [Get("/v1/campaigns/{campaignId}/report")]
     Task<CampaignReport> GetReportAsync(string campaignId, [Query] int? run = null, [Query] bool? exact = null, [Query] AttributionModel? attribution = null, [Query] bool? notCausal = null, [Query] bool? bySegment = null, [Query(Format = "O")] DateTimeOffset? asOf = null, CancellationToken cancellationToken = default);
@@ -352,8 +353,10 @@ public interface ICampaignsApi
 
     /// <summary>Create or change a segment. Every change makes a version, of the segments that name this one too;
     /// the same again makes none. A rule is one of: {"all": […]}, {"any": […]}, {"not": {…}}, {"tag": "vip"},
-    /// {"segment": "new-citizens"}, a field test {"field", "op", "value"} or an event test {"event", "within"}
-    /// with atLeast, atMost, never, lastBefore, or sum with op and value. Open to: marketer, admin.</summary>
+    /// {"segment": "new-citizens"}, a field test {"field", "op", "value"} or an event test {"event", "where",
+    /// "within"} with atLeast, atMost, never, lastBefore, or sum with op and value. where takes only events that
+    /// have 1 to 10 attributes: what customers do with messages (message.opened, message.clicked,
+    /// message.dismissed) has the campaign's id as campaign. Open to: marketer, admin.</summary>
     [Headers("Accept: application/json", "Content-Type: application/json")]
     [Put("/v1/segments/{segmentId}")]
     Task<SegmentResponse> PutSegmentAsync(string segmentId, [Body] SegmentRequest body, [Header("If-Match")] string? ifMatch = null, CancellationToken cancellationToken = default);
@@ -399,21 +402,22 @@ public interface ICampaignsApi
     /// <summary>Record up to 1,000 conversions and reversals. Events that goals name, for treated and held-out
     /// customers alike; each counts for every campaign whose goal it is. Late ones, repeated ones and reversals
     /// that come first are all right. A partner uses names that are known: those of approved campaigns' goals, and
-    /// those the bank has sent before. Open to: backend, partner, admin.</summary>
+    /// those the bank has sent before. An unknown customer's is kept by id until the bank states it, and marked
+    /// unmatched in the answer. Open to: backend, partner, admin.</summary>
     [Headers("Accept: application/json", "Content-Type: application/json")]
     [Post("/v1/conversions")]
     Task<BatchAnswer> RecordConversionsAsync([Body] ConversionsBody body, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
 
     /// <summary>Record up to 1,000 openings, clicks and dismissals. Once by source and id, in any order. Each is
     /// also an event of the customer (message.opened, message.clicked, message.dismissed) that a segment can ask
-    /// for. Open to: backend, admin.</summary>
+    /// for, with the campaign's id as its attribute campaign. Open to: backend, admin.</summary>
     [Headers("Accept: application/json", "Content-Type: application/json")]
     [Post("/v1/engagements")]
     Task<BatchAnswer> RecordEngagementsAsync([Body] EngagementsBody body, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);
 
     /// <summary>Record up to 1,000 events. In any order, late ones too; each for itself, and once by source and
-    /// id. What lies in the future is refused. An unknown customer is kept by id until the bank states it. Open
-    /// to: backend, admin.</summary>
+    /// id. What lies in the future is refused. An unknown customer is kept by id until the bank states it, and
+    /// marked unmatched in the answer. Open to: backend, admin.</summary>
     [Headers("Accept: application/json", "Content-Type: application/json")]
     [Post("/v1/events")]
     Task<BatchAnswer> RecordEventsAsync([Body] EventsBody body, [Header("Idempotency-Key")] string? idempotencyKey = null, CancellationToken cancellationToken = default);

@@ -129,4 +129,8 @@ public enum ItemStatus
 /// <param name="Index">Place in the batch, from 0.</param>
 /// <param name="Id">As sent.</param>
 /// <param name="Error">Set where it was refused, and only there.</param>
-public sealed record BatchItem(int Index, string Id, ItemStatus Status, Error? Error = null);
+public sealed record BatchItem(int Index, string Id, ItemStatus Status, Error? Error = null)
+{
+    /// <summary>Whether it is an event that was kept by the customer's id alone, which the bank has not stated yet.</summary>
+    public bool Unmatched { get; init; }
+}

@@ -32,15 +32,7 @@ public sealed record EventEntry(
 
 /// <summary>An event that was stored just now.</summary>
 /// <param name="Index">Place of its entry in the batch.</param>
-/// <param name="Unmatched">The customer is a stub: nothing but the id is known.</param>
-public sealed record StoredEvent(
-    int Index,
-    long CustomerKey,
-    short EventSource,
-    short EventType,
-    bool Unmatched,
-    EventEntry Entry
-);
+public sealed record StoredEvent(int Index, long CustomerKey, short EventSource, short EventType, EventEntry Entry);
 
 /// <summary>What became of a batch of events.</summary>
 /// <param name="Items">One an entry, in their order; <c>created</c> where it was stored, <c>unchanged</c> where it was

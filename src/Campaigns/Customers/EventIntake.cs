@@ -128,7 +128,8 @@ public sealed partial class EventIntake(NpgsqlDataSource dataSource)
                 : null;
             if (fault is null)
             {
-                rows.Add(new(index, customer.Key, sources[entry.Source], types[entry.Name], customer.Stub, entry));
+                rows.Add(new(index, customer.Key, sources[entry.Source], types[entry.Name], entry));
+                items[index] = items[index] with { Unmatched = customer.Stub };
             }
             else
             {

@@ -168,6 +168,7 @@ TABLE chunk
     leased_by text
     leased_until timestamp with time zone
     requests integer NOT NULL DEFAULT 0
+    created_at timestamp with time zone NOT NULL DEFAULT business_now()
     finished_at timestamp with time zone
     CONSTRAINT chunk_check CHECK (((members IS NULL) = ((low_key IS NOT NULL) AND (high_key IS NOT NULL))))
     CONSTRAINT chunk_pkey PRIMARY KEY (run_key, chunk)
@@ -776,6 +777,11 @@ TABLE working_calendar
     created_at timestamp with time zone NOT NULL
     CONSTRAINT working_calendar_pkey PRIMARY KEY (calendar_id, version)
 
+CREATE OR REPLACE FUNCTION public.business_now()
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+RETURN (SELECT (clock_timestamp() + business_clock.clock_offset) FROM business_clock)
+
 CREATE OR REPLACE FUNCTION public.campaign_moves()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -879,7 +885,13 @@ AS $function$
         SELECT m.customer_key, c.chunk, 0, 0, NULL, NULL, NULL
         FROM chunk c
         CROSS JOIN LATERAL unnest(c.members) AS m (customer_key)
-        WHERE c.run_key = run AND c.state = 0 AND until = 'infinity' AND (customers IS NULL OR customers && c.members)
+        WHERE c.run_key = run AND c.state = 0 AND c.created_at <= until AND (customers IS NULL OR customers && c.members)
+        UNION ALL
+        SELECT m.customer_key, c.chunk, 0, 0, NULL, NULL, NULL
+        FROM chunk c
+        CROSS JOIN LATERAL unnest(c.members) AS m (customer_key)
+        WHERE until < 'infinity' AND c.run_key = run AND c.state <> 0 AND c.created_at <= until AND c.finished_at > until
+            AND (customers IS NULL OR customers && c.members)
     ), last AS (
         SELECT e.customer_key,
                max((e.chunk::bigint << 32) | (e.request::bigint << 8) | e.code) & 255 AS code,

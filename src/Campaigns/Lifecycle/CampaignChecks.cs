@@ -113,6 +113,13 @@ internal static partial class CampaignChecks
             faults.Malformed("goal", "says where, atLeast, currency and everyTime only where it names an event");
         }
 
+        if (goal.Event is null && goal.SequenceCustomers is not null)
+        {
+            faults.Malformed("goal.sequenceCustomers", "is said only where the goal names an event");
+        }
+
+        CheckRange(goal.SequenceCustomers, 100, 1_000_000_000, "goal.sequenceCustomers", faults);
+
         if (goal.Currency is { } currency && !(currency.Length == 3 && currency.All(char.IsAsciiLetterUpper)))
         {
             faults.Malformed("goal.currency", "must be three capital letters, as in CNY");

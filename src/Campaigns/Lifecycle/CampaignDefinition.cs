@@ -2,6 +2,7 @@ using System.Text.Json;
 using Campaigns.Calendar;
 using Campaigns.Channels;
 using Campaigns.Customers;
+using Campaigns.Statistics;
 
 namespace Campaigns.Lifecycle;
 
@@ -106,6 +107,11 @@ public sealed record Goal
     /// <summary>Whether a customer converts once at the most, or with every event.</summary>
     public bool EveryTime { get; init; }
 
+    /// <summary>Customers of both arms together at which the confidence sequence, by which the lift may be looked at early,
+    /// is tightest (N*): 100 to 1,000,000,000. It is approved with the campaign, and a run keeps it. Null for 5,000, and
+    /// where the goal is a field.</summary>
+    public int? SequenceCustomers { get; init; }
+
     /// <summary>Whether the goal sells something; then the purpose is marketing.</summary>
     public bool Sale { get; init; } = true;
 
@@ -120,6 +126,9 @@ public sealed record Goal
             """;
 
     internal string ValueCurrency => Currency ?? BankCurrency;
+
+    /// <summary><see cref="SequenceCustomers"/>; null where the goal is a field.</summary>
+    internal int? SequenceSize => Event is null ? null : SequenceCustomers ?? ConfidenceSequence.DefaultSampleSize;
 
     /// <summary>Of the field catalogue, every one that is looked up.</summary>
     internal string[] Numbers => [.. new[] { Field, LastYear?.Before, LastYear?.After }.OfType<string>()];

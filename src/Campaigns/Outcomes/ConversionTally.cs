@@ -34,7 +34,8 @@ internal static class ConversionTally
     }
 
     // The statement reads conversions as they were: counted is the state before, wanted the state after. A customer's sum
-    // of values is squared, so that the report has the variance of the value per customer.
+    // of values is squared, and their number by its pairs (k (k - 1), none of one), so that the report has the variance of both
+    // per customer.
     private const string Settle = """
         WITH state AS MATERIALIZED (
             SELECT c.run_key, c.wave, c.variant, c.customer_key, c.arm, c.event_source, c.event_id, c.occurred_at, c.counted,
@@ -63,6 +64,7 @@ internal static class ConversionTally
             SELECT run_key, wave, variant, arm,
                 min(occurred_at) FILTER (WHERE counted) AS before_at,
                 min(occurred_at) FILTER (WHERE wanted) AS after_at,
+                count(*) FILTER (WHERE counted) AS before_times, count(*) FILTER (WHERE wanted) AS after_times,
                 coalesce(sum(amount) FILTER (WHERE counted), 0) AS before_value,
                 coalesce(sum(amount) FILTER (WHERE wanted), 0) AS after_value
             FROM state
@@ -85,6 +87,14 @@ internal static class ConversionTally
             SELECT run_key, wave, variant, arm, 'converted', after_at, 1, after_value * after_value
             FROM person
             WHERE after_at IS NOT NULL
+            UNION ALL
+            SELECT run_key, wave, variant, arm, 'conversion_pairs', before_at, -before_times * (before_times - 1), 0
+            FROM person
+            WHERE before_times > 1
+            UNION ALL
+            SELECT run_key, wave, variant, arm, 'conversion_pairs', after_at, after_times * (after_times - 1), 0
+            FROM person
+            WHERE after_times > 1
         )
         INSERT INTO report_delta (run_key, metric, arm, channel, variant, wave, day, n, amount)
         SELECT c.run_key, c.metric, c.arm, w.channel, c.variant, c.wave, (c.at AT TIME ZONE bank.name)::date, sum(c.n),

@@ -102,7 +102,11 @@ internal static class RunBinder
                         ))
                 ),
             ],
-            Goal = campaign.Goal,
+            // Said outright: what it is unless said may be another when the report is read.
+            Goal = campaign.Goal with
+            {
+                SequenceCustomers = campaign.Goal.SequenceSize,
+            },
             Caps = new FrequencyCaps(),
             HoldoutBuckets = Assignment.HoldoutBuckets(campaign.Holdout),
             HoldoutSalt = Assignment.HoldoutSalt(campaignId),

@@ -83,6 +83,10 @@ public sealed record ReportGoal(
     string? Currency = null
 )
 {
+    /// <summary>Customers of both arms together at which the confidence sequence is tightest (N*), as it was when the run
+    /// was launched; null where the goal is a field.</summary>
+    public int? SequenceCustomers { get; init; }
+
     internal static ReportGoal Of(Goal goal) =>
         new(
             goal.Event,
@@ -92,7 +96,10 @@ public sealed record ReportGoal(
             goal.Where,
             goal.AtLeast,
             goal.Event is null ? null : goal.ValueCurrency
-        );
+        )
+        {
+            SequenceCustomers = goal.SequenceSize,
+        };
 }
 
 /// <summary>What planning decided: audience = touches + held out + suppressed.</summary>
@@ -130,7 +137,29 @@ public sealed record ArmResult(long Customers, long Converted, long Conversions,
     /// <summary>Conversions whose amount is in another currency: it is not in the value.</summary>
     public long OtherCurrency { get; init; }
 
+    /// <summary>Conversions over customers; null with nobody in the arm, and where a customer converts once at the most.
+    /// </summary>
+    public double? MeanConversions { get; init; }
+
     internal Arm Arm => new(Converted, Customers);
+
+    internal static ArmResult Of(
+        Goal goal,
+        long customers,
+        long converted,
+        (long N, decimal Value, long OtherCurrency) conversions
+    ) =>
+        new(
+            customers,
+            converted,
+            conversions.N,
+            conversions.Value,
+            customers == 0 || goal.Event is null ? null : (double)converted / customers
+        )
+        {
+            OtherCurrency = conversions.OtherCurrency,
+            MeanConversions = customers == 0 || !goal.EveryTime ? null : (double)conversions.N / customers,
+        };
 }
 
 /// <summary>A figure with its 95 % interval, or the reason why there is none.</summary>
@@ -189,6 +218,13 @@ public sealed record Lift
 
     /// <summary>Valid at every look.</summary>
     public required PValue SequencePValue { get; init; }
+
+    /// <summary>Conversions per customer, treated less control (Welch); null where a customer converts once at the most: that is
+    /// the difference of the rates.</summary>
+    public Measured? ConversionsPerCustomer { get; init; }
+
+    /// <summary>Of no difference of the conversions per customer, two-sided; null as that is.</summary>
+    public PValue? ConversionsPerCustomerPValue { get; init; }
 
     /// <summary>Value per customer, treated less control (Welch).</summary>
     public required Measured ValuePerCustomer { get; init; }
@@ -284,8 +320,9 @@ public sealed record DayQuantiles(
 /// differ by more than a campaign. Only <see cref="Lift"/> says what came of it.</summary>
 /// <param name="Participating">Customers of the treated arm who opened or clicked.</param>
 /// <param name="NotParticipating">The others of the treated arm.</param>
-/// <param name="PeriodBefore">Both arms, in as long a time before each customer's window as the goal counts.</param>
-/// <param name="ThisPeriod">Both arms, in the customer's window.</param>
+/// <param name="PeriodBefore">Both arms, in as long a time before each customer's window as the goal counts. Without whoever
+/// was erased since: her events are gone.</param>
+/// <param name="ThisPeriod">The same customers, in their windows.</param>
 public sealed record NotCausal(
     GroupResult Participating,
     GroupResult NotParticipating,

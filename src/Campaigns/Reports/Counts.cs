@@ -27,14 +27,16 @@ internal sealed class Cell
     public long N { get; init; }
     public decimal Amount { get; init; }
 
-    /// <summary>Of the metric <see cref="Counts.VarianceOf"/>, which has nothing else.</summary>
+    /// <summary>Of the metrics <see cref="Counts.ValueVariance"/> and <see cref="Counts.ConversionsVariance"/>, which have
+    /// nothing else.</summary>
     public double Variance { get; init; }
 }
 
 /// <summary>The counts of a run, each metric by variant, channel, wave and day.</summary>
 internal sealed class Counts
 {
-    internal const string VarianceOf = "variance";
+    internal const string ValueVariance = "value_variance";
+    internal const string ConversionsVariance = "conversions_variance";
 
     private readonly ILookup<(string, short), Cell> _cells;
     private readonly Dictionary<(string, short, By, int), (long N, decimal Amount)> _sums = [];
@@ -69,14 +71,19 @@ internal sealed class Counts
             FROM cell
             UNION ALL
             -- In the database's own decimals: a double keeps too few digits of squares, and a decimal has no room for them.
-            SELECT '{VarianceOf}', v.arm, 0::smallint, 0::smallint, 0, 0, 0, 0,
-                coalesce((l.n * v.squares - v.sum * v.sum) / nullif(l.n * (l.n - 1), 0), 0)::float8
+            SELECT m.metric, v.arm, 0::smallint, 0::smallint, 0, 0, 0, 0,
+                coalesce((l.n * m.squares - m.sum * m.sum) / nullif(l.n * (l.n - 1), 0), 0)::float8
             FROM (
-                SELECT arm, coalesce(sum(amount) FILTER (WHERE metric = 'conversions'), 0) AS sum,
-                    coalesce(sum(amount) FILTER (WHERE metric = 'converted'), 0) AS squares
+                SELECT arm, coalesce(sum(amount) FILTER (WHERE metric = 'conversions'), 0) AS value,
+                    coalesce(sum(amount) FILTER (WHERE metric = 'converted'), 0) AS value_squares,
+                    coalesce(sum(n) FILTER (WHERE metric = 'conversions'), 0) AS times,
+                    coalesce(sum(n) FILTER (WHERE metric = 'conversion_pairs'), 0) AS pairs
                 FROM cell
                 GROUP BY arm
             ) v
+            CROSS JOIN LATERAL (VALUES
+                ('{ValueVariance}', v.value, v.value_squares), ('{ConversionsVariance}', v.times, v.times + v.pairs)
+            ) AS m (metric, sum, squares)
             JOIN (
                 SELECT CASE reason WHEN 0 THEN 0 ELSE 1 END AS arm, sum(customers) AS n
                 FROM run_ledger
@@ -107,8 +114,8 @@ internal sealed class Counts
         return (n, Plain(amount));
     }
 
-    /// <summary>Of an arm's value per customer: of the sample, divided by n − 1.</summary>
-    public double Variance(short arm) => _cells[(VarianceOf, arm)].Sum(cell => Math.Max(cell.Variance, 0));
+    /// <summary>Of an arm's value or conversions per customer: of the sample, divided by n − 1.</summary>
+    public double Variance(string metric, short arm) => _cells[(metric, arm)].Sum(cell => Math.Max(cell.Variance, 0));
 
     /// <summary>The sum over a variant, channel or wave.</summary>
     public (long N, decimal Amount) Of(string metric, short arm, By by, int key)

@@ -27,10 +27,12 @@ internal static class Descriptions
                 ), converter AS (
                     SELECT DISTINCT customer_key FROM conversion WHERE run_key = @runKey AND counted
                 ), person AS MATERIALIZED (
-                    SELECT d.customer_key, d.reason, {Conversions.Start} AS start,
+                    -- The events of whoever was erased are gone, and her conversions are kept: she is in neither period.
+                    SELECT d.customer_key, d.reason, NOT k.erased AS known, {Conversions.Start} AS start,
                         p.customer_key IS NOT NULL AS takes_part, v.customer_key IS NOT NULL AS converted
                     FROM decision d
                     JOIN wave w ON w.run_key = d.run_key AND w.wave = d.wave
+                    JOIN contact k ON k.customer_key = d.customer_key
                     LEFT JOIN participant p ON p.customer_key = d.customer_key
                     LEFT JOIN converter v ON v.customer_key = d.customer_key
                     WHERE d.run_key = @runKey AND d.step = 1 AND d.reason IN (0, 21)
@@ -42,7 +44,8 @@ internal static class Descriptions
                         AND e.occurred_at >= p.start - @Window AND e.occurred_at < p.start
                         AND e.recorded_at <= @until AND {Goal.Matches} AND NOT {EventNames.IsTakenBack}
                 )
-                SELECT count(*) AS everyone, count(*) FILTER (WHERE converted) AS everyone_converted,
+                SELECT count(*) FILTER (WHERE known) AS everyone,
+                    count(*) FILTER (WHERE known AND converted) AS everyone_converted,
                     (SELECT count(*) FROM earlier) AS before_converted,
                     count(*) FILTER (WHERE reason = 0 AND takes_part) AS taking_part,
                     count(*) FILTER (WHERE reason = 0 AND takes_part AND converted) AS taking_part_converted,

@@ -122,8 +122,8 @@ public static class Metrics
             "customers",
             "customers",
             "Everyone assigned to the arm at planning, delivered or not; in a comparison that is not "
-                + "causal, the customers of the group.",
-            "计划时分入该组的全部客户，无论是否送达；非因果对比中为该群体的客户。"
+                + "causal, the customers of the group, and of both periods without those erased since.",
+            "计划时分入该组的全部客户，无论是否送达；非因果对比中为该群体的客户，其中两个周期均不含此后被删除信息的客户。"
         ),
         new(
             "converted",
@@ -194,14 +194,35 @@ public static class Metrics
             "sequence",
             "rate",
             "The difference with an interval that holds over all looks together: a normal mixture "
-                + "confidence sequence, N* 5,000.",
-            "可随时查看的差值，区间在所有查看中同时成立：正态混合置信序列，N* 为 5,000。"
+                + "confidence sequence. It is tightest at as many customers of both arms as the goal says "
+                + "(sequenceCustomers, N*; 5,000 unless said), fixed when the campaign is approved.",
+            "可随时查看的差值，区间在所有查看中同时成立：正态混合置信序列。两组客户数为目标所定的 sequenceCustomers（N*，"
+                + "未设时为 5,000）时区间最窄；该数随活动审批确定。"
         ),
         new(
             "sequencePValue",
             "probability",
             "Of no difference, valid at every look.",
             "无差异的 p 值，随时查看均有效。"
+        ),
+        new(
+            "meanConversions",
+            "number",
+            "Conversions per assigned customer, delivered or not, where every one counts. Where only the first does, it is the "
+                + "rate.",
+            "客均转化数，按计划时分入该组的全部客户，无论是否送达；仅在每次转化都计数时给出，只计首次时即为转化率。"
+        ),
+        new(
+            "conversionsPerCustomer",
+            "number",
+            "Conversions per assigned customer, treated less control, where every one counts; 95 % interval by Welch.",
+            "客均转化数，触达组减对照组，仅在每次转化都计数时给出；95% 区间用 Welch 法。"
+        ),
+        new(
+            "conversionsPerCustomerPValue",
+            "probability",
+            "Of no difference of the conversions per customer, two-sided, by Welch.",
+            "客均转化数无差异的双侧 p 值，用 Welch 法。"
         ),
         new(
             "valuePerCustomer",

@@ -24,8 +24,8 @@ public sealed record NumberChange
     public required Measured Cuped { get; init; }
     public required PValue CupedPValue { get; init; }
 
-    /// <summary>Null where the goal does not name it.</summary>
-    public LastYearChange? LastYear { get; init; }
+    /// <summary>Null where the goal names none of them.</summary>
+    public NumberNotCausal? NotCausal { get; init; }
 
     /// <summary>Each variant against the same control arm.</summary>
     public required IReadOnlyList<VariantChange> ByVariant { get; init; }
@@ -37,6 +37,11 @@ public sealed record NumberChange
 /// <param name="MeanBefore">Null with nobody in the arm.</param>
 /// <param name="MeanChange">Null with nobody in the arm.</param>
 public sealed record ChangeArm(long LookedUp, long WithoutValue, double? MeanBefore = null, double? MeanChange = null);
+
+/// <summary>Comparisons of a number that prove nothing. Only the difference of the arms says what came of the
+/// campaign.</summary>
+/// <param name="LastYear">The change beside that of the same period last year.</param>
+public sealed record NumberNotCausal(LastYearChange LastYear);
 
 /// <summary>How the number changed in the same period last year, of the customers above. It describes, and proves nothing:
 /// nobody had been assigned to an arm then, and those without both of last year's numbers are left out.</summary>

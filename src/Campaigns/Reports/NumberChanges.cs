@@ -86,8 +86,8 @@ internal static class NumberChanges
             ChangePValue = PValue.Of(plain),
             Cuped = Measured.Of(cuped),
             CupedPValue = PValue.Of(cuped),
-            LastYear = plan.Goal.LastYear is { } fields
-                ? new(fields.Before, fields.After, treated.LastYear, control.LastYear)
+            NotCausal = plan.Goal.LastYear is { } fields
+                ? new(new LastYearChange(fields.Before, fields.After, treated.LastYear, control.LastYear))
                 : null,
             ByVariant = Variants(plan, variant => Find(0, variant), control),
         };

@@ -126,7 +126,8 @@ internal static class Recount
         GROUP BY 1, 3, 4, 5, 6
         """;
 
-    // Conversions' amount is their value; converted's amount the sum of squares of the value per customer.
+    // Conversions' amount is their value; converted's amount the sum of squares of the value per customer; the pairs of k
+    // conversions of one customer are k (k − 1), so that squares of their number are conversions and pairs.
     private const string Conversions = """
         SELECT c.metric, c.arm, w.channel, c.variant, w.wave, (c.at AT TIME ZONE (TABLE bank))::date,
             sum(c.n)::bigint, sum(c.amount)
@@ -142,15 +143,21 @@ internal static class Recount
             CROSS JOIN LATERAL (VALUES ('conversions'), (CASE WHEN c.other_currency THEN 'other_currency' END)) AS m (metric)
             WHERE m.metric IS NOT NULL
             UNION ALL
-            SELECT 'converted', arm, variant, wave, at, count(*), sum(amount * amount)
+            SELECT m.metric, c.arm, c.variant, c.wave, c.at, m.n, m.amount
             FROM (
-                SELECT arm, variant, wave, quarter_hour(min(occurred_at)) AS at,
-                    coalesce(sum(amount) FILTER (WHERE NOT other_currency), 0) AS amount
-                FROM conversion
-                WHERE run_key = @runKey AND counted
-                GROUP BY customer_key, arm, variant, wave
-            ) p
-            GROUP BY arm, variant, wave, at
+                SELECT arm, variant, wave, at, count(*) AS n, sum(amount * amount) AS squares,
+                    sum(times * (times - 1))::bigint AS pairs
+                FROM (
+                    SELECT arm, variant, wave, quarter_hour(min(occurred_at)) AS at, count(*) AS times,
+                        coalesce(sum(amount) FILTER (WHERE NOT other_currency), 0) AS amount
+                    FROM conversion
+                    WHERE run_key = @runKey AND counted
+                    GROUP BY customer_key, arm, variant, wave
+                ) p
+                GROUP BY arm, variant, wave, at
+            ) c
+            CROSS JOIN LATERAL (VALUES ('converted', c.n, c.squares), ('conversion_pairs', c.pairs, 0)) AS m (metric, n, amount)
+            WHERE m.n <> 0
         ) c
         JOIN wave w ON w.run_key = @runKey AND w.wave = c.wave
         GROUP BY 1, 2, 3, 4, 5, 6

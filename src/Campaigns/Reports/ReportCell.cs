@@ -22,8 +22,8 @@ internal readonly record struct ReportCell(string Html)
     public static ReportCell Share(string path, long part, string wholePath, long whole) =>
         whole == 0 ? Of("–") : Rate($"{path}/{wholePath}", (double)part / whole);
 
-    public static ReportCell Number(string path, double? number) =>
-        Figure(path, number is { } value ? Shown(value, 1, "#,0.00;−#,0.00;0.00") : "–");
+    public static ReportCell Number(string path, double? number, string format = "#,0.00;−#,0.00;0.00") =>
+        Figure(path, number is { } value ? Shown(value, 1, format) : "–");
 
     /// <summary>The value, or why there is none.</summary>
     public static ReportCell Value(string path, Measured figure, ReportWords words, double scale, string format) =>

@@ -113,11 +113,8 @@ internal sealed class ReportComposer(
         var customers = Customers(row => row.Reason == reason && Has(row, by, keys));
         var converted = Sum("converted", arm, by, keys).N;
         var (conversions, value) = Sum("conversions", arm, by, keys);
-        double? rate = customers == 0 || _plan.Goal.Event is null ? null : (double)converted / customers;
-        return new(customers, converted, conversions, value, rate)
-        {
-            OtherCurrency = Sum("other_currency", arm, by, keys).N,
-        };
+        var otherCurrency = Sum("other_currency", arm, by, keys).N;
+        return ArmResult.Of(_plan.Goal, customers, converted, (conversions, value, otherCurrency));
     }
 
     private static bool Has(LedgerRow row, By? by, int[] keys) =>
@@ -131,13 +128,14 @@ internal sealed class ReportComposer(
 
     private Lift LiftOf(ArmResult treated, ArmResult control)
     {
-        if (_plan.Goal.Event is null)
+        if (_plan.Goal.SequenceSize is not { } sequenceSize)
         {
             return WithoutEvent(treated, control);
         }
 
-        var look = ConfidenceSequence.At(treated.Arm, control.Arm, ConfidenceSequence.Rho());
-        var welch = Means.Welch(Moments(Treated, treated), Moments(Control, control));
+        var look = ConfidenceSequence.At(treated.Arm, control.Arm, ConfidenceSequence.Rho(sequenceSize));
+        var values = Means.Welch(Values(Treated, treated), Values(Control, control));
+        var times = Means.Welch(Times(Treated, treated), Times(Control, control));
         return new Lift
         {
             Treated = treated,
@@ -148,8 +146,10 @@ internal sealed class ReportComposer(
             PValue = PValue.Of(Proportions.PValue(treated.Arm, control.Arm)),
             Sequence = Measured.Of(Map(look, one => one.Difference)),
             SequencePValue = PValue.Of(Map(look, one => one.PValue)),
-            ValuePerCustomer = Measured.Of(welch),
-            IncrementalValue = Measured.Of(Map(welch, one => one.Difference.Scaled(treated.Customers))),
+            ConversionsPerCustomer = _plan.Goal.EveryTime ? Measured.Of(times) : null,
+            ConversionsPerCustomerPValue = _plan.Goal.EveryTime ? PValue.Of(times) : null,
+            ValuePerCustomer = Measured.Of(values),
+            IncrementalValue = Measured.Of(Map(values, one => one.Difference.Scaled(treated.Customers))),
             SampleRatio = SampleRatioOf(control.Customers),
         };
     }
@@ -170,10 +170,23 @@ internal sealed class ReportComposer(
             SampleRatio = SampleRatioOf(control.Customers),
         };
 
-    private Moments Moments(short arm, ArmResult result) =>
+    private Moments Values(short arm, ArmResult result) =>
         result.Customers == 0
             ? default
-            : new(result.Customers, (double)(result.Value / result.Customers), counts.Variance(arm));
+            : new(
+                result.Customers,
+                (double)(result.Value / result.Customers),
+                counts.Variance(Counts.ValueVariance, arm)
+            );
+
+    private Moments Times(short arm, ArmResult result) =>
+        result.Customers == 0
+            ? default
+            : new(
+                result.Customers,
+                (double)result.Conversions / result.Customers,
+                counts.Variance(Counts.ConversionsVariance, arm)
+            );
 
     private static Figure<TTo> Map<TFrom, TTo>(Figure<TFrom> figure, Func<TFrom, TTo> map)
         where TFrom : struct

@@ -27,6 +27,7 @@ public static class ReportCsv
         Line(table, "report", "countsUntil", $"{report.CountsUntil:O}", "", "", "", "");
         Line(table, "report", "goal", report.Goal.Event ?? report.Goal.Field, "", "", "", "");
         Line(table, "report", "goalWindow", XmlConvert.ToString(report.Goal.Window), "", "", "", "");
+        Line(table, "report", "sequenceCustomers", $"{report.Goal.SequenceCustomers}", "", "", "", "");
         Line(table, "report", "sampleRatioAlarm", report.Lift.SampleRatio.Alarm ? "true" : "false", "", "", "", "");
         foreach (var (section, group, metric, figure) in Lines(report))
         {
@@ -151,6 +152,9 @@ public static class ReportCsv
             ("lift", "", "pValue", Of(lift.PValue)),
             ("lift", "", "sequence", lift.Sequence),
             ("lift", "", "sequencePValue", Of(lift.SequencePValue)),
+            .. lift is { ConversionsPerCustomer: { } times, ConversionsPerCustomerPValue: { } p }
+                ? [("lift", "", "conversionsPerCustomer", times), ("lift", "", "conversionsPerCustomerPValue", Of(p))]
+                : Array.Empty<(string, string, string, Measured)>(),
             ("lift", "", "valuePerCustomer", lift.ValuePerCustomer),
             ("lift", "", "incrementalValue", lift.IncrementalValue),
             ("lift", "", "sampleRatio", new(lift.SampleRatio.Value, Missing: lift.SampleRatio.Missing)),
@@ -165,8 +169,9 @@ public static class ReportCsv
             ("number", "", "changePValue", Of(number.ChangePValue)),
             ("number", "", "cuped", number.Cuped),
             ("number", "", "cupedPValue", Of(number.CupedPValue)),
-            .. number.LastYear is { } lastYear
-                ? LastYearLines("treated", lastYear.Treated).Concat(LastYearLines("control", lastYear.Control))
+            .. number.NotCausal is { LastYear: var lastYear }
+                ? LastYearLines("lastYear treated", lastYear.Treated)
+                    .Concat(LastYearLines("lastYear control", lastYear.Control))
                 : [],
             .. number.ByVariant.SelectMany(variant => VariantLines($"variant:{variant.Variant}", variant)),
         ];
@@ -191,8 +196,8 @@ public static class ReportCsv
 
     private static IEnumerable<(string, string, string, Measured)> LastYearLines(string group, LastYearArm arm) =>
         [
-            ("number", group, "withLastYear", Of(arm.WithLastYear)),
-            ("number", group, "meanChangeLastYear", new(arm.MeanChangeLastYear)),
+            ("notCausal", group, "withLastYear", Of(arm.WithLastYear)),
+            ("notCausal", group, "meanChangeLastYear", new(arm.MeanChangeLastYear)),
         ];
 
     private static IEnumerable<(string, string, string, Measured)> DaysTo(string arm, DayQuantiles days) =>
@@ -230,6 +235,9 @@ public static class ReportCsv
             (section, group, "value", new((double)arm.Value) { Exact = arm.Value }),
             (section, group, "otherCurrency", Of(arm.OtherCurrency)),
             (section, group, "rate", new(arm.Rate)),
+            .. arm.MeanConversions is { } mean
+                ? [(section, group, "meanConversions", Of(mean))]
+                : Array.Empty<(string, string, string, Measured)>(),
         ];
 
     private static IEnumerable<(string, string, string, Measured)> Sends(

@@ -125,10 +125,10 @@ public static class ReportPage
     private static string Number(NumberChange number, ReportWords words) =>
         $"<p>{Text(number.Field)} · {Text(words["waiting"])}: {ReportCell.Count("number.waiting", number.Waiting).Html}</p>"
         + ReportTables.Number(number, words)
-        + (number.LastYear is { } lastYear ? LastYear(number, lastYear, words) : "");
+        + (number.NotCausal is { LastYear: var lastYear } ? LastYear(number, lastYear, words) : "");
 
     private static string LastYear(NumberChange number, LastYearChange lastYear, ReportWords words) =>
-        $"<h3>{Text(words["lastYear"])}</h3>"
+        $"<h3>{Text(words["notCausal"])}: {Text(words["lastYear"])}</h3>"
         + $"<p>{Text(lastYear.Before)} → {Text(lastYear.After)}. {Text(words["lastYearWhy"])}</p>"
         + ReportTables.LastYear(number, lastYear, words);
 

@@ -12,12 +12,24 @@ internal static class ReportTables
     private const string Points = "+0.00;−0.00;0.00";
     private const string Percents = "+0.0' %';−0.0' %';0.0' %'";
     private const string Whole = "+#,0;−#,0;0";
+    private const string Fine = "+#,0.0000;−#,0.0000;0.0000";
+
+    private static readonly string[] Times = ["conversions", "meanConversions"];
 
     public static string Lift(Lift lift, ReportWords words) =>
         Table(
             words,
-            ["arm", "customers", "converted", "rate"],
-            [Arm("lift.treated", words["treated"], lift.Treated), Arm("lift.control", words["control"], lift.Control)]
+            ["arm", "customers", "converted", "rate", .. lift.ConversionsPerCustomer is null ? (string[])[] : Times],
+            [
+                [
+                    .. Arm("lift.treated", words["treated"], lift.Treated),
+                    .. EachTime("lift.treated", lift, lift.Treated),
+                ],
+                [
+                    .. Arm("lift.control", words["control"], lift.Control),
+                    .. EachTime("lift.control", lift, lift.Control),
+                ],
+            ]
         )
         + Table(
             words,
@@ -27,10 +39,16 @@ internal static class ReportTables
                 Figure("lift.relative", "relative", lift.Relative, words, 100, Percents),
                 Figure("lift.incrementalConversions", "incremental", lift.IncrementalConversions, words, 1, Whole),
                 Figure("lift.sequence", "sequence", lift.Sequence, words, 100, Points),
+                .. lift.ConversionsPerCustomer is { } times
+                    ? (ReportCell[][])[Figure("lift.conversionsPerCustomer", "conversionsPer", times, words, 1, Fine)]
+                    : [],
                 Figure("lift.valuePerCustomer", "valuePer", lift.ValuePerCustomer, words, 1, Signed),
                 Figure("lift.incrementalValue", "incrementalValue", lift.IncrementalValue, words, 1, Signed),
                 P("lift.pValue", "pValue", lift.PValue, words),
                 P("lift.sequencePValue", "sequenceP", lift.SequencePValue, words),
+                .. lift.ConversionsPerCustomerPValue is { } p
+                    ? (ReportCell[][])[P("lift.conversionsPerCustomerPValue", "conversionsPerP", p, words)]
+                    : [],
             ]
         );
 
@@ -267,6 +285,15 @@ internal static class ReportTables
             Rate(path + ".rate", arm.Rate),
         ];
 
+    private static ReportCell[] EachTime(string path, Lift lift, ArmResult arm) =>
+        lift.ConversionsPerCustomer is null
+            ? []
+            :
+            [
+                Count(path + ".conversions", arm.Conversions),
+                ReportCell.Number(path + ".meanConversions", arm.MeanConversions, "0.0000"),
+            ];
+
     private static ReportCell[] Group(string name, GroupResult group, ReportWords words) =>
         [
             Of(words[name]),
@@ -288,8 +315,8 @@ internal static class ReportTables
         [
             Of(words[arm]),
             ReportCell.Number($"number.{arm}.meanChange", change.MeanChange),
-            Count($"number.lastYear.{arm}.withLastYear", lastYear.WithLastYear),
-            ReportCell.Number($"number.lastYear.{arm}.meanChangeLastYear", lastYear.MeanChangeLastYear),
+            Count($"number.notCausal.lastYear.{arm}.withLastYear", lastYear.WithLastYear),
+            ReportCell.Number($"number.notCausal.lastYear.{arm}.meanChangeLastYear", lastYear.MeanChangeLastYear),
         ];
 
     private static ReportCell[] Quantiles(string path, string name, DayQuantiles days) =>

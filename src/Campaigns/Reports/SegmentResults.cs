@@ -122,15 +122,6 @@ internal static class SegmentResults
         public SendCounts Sent => new(Customers, Attempted, Accepted, Delivered, Opened, Clicked);
 
         public ArmResult Arm(Goal goal) =>
-            new(
-                Customers,
-                Converted,
-                Conversions,
-                Value,
-                Customers == 0 || goal.Event is null ? null : (double)Converted / Customers
-            )
-            {
-                OtherCurrency = OtherCurrency,
-            };
+            ArmResult.Of(goal, Customers, Converted, (Conversions, Value, OtherCurrency));
     }
 }

@@ -43,8 +43,14 @@ internal sealed record TagTest(string Tag) : Rule;
 
 internal sealed record SegmentTest(string SegmentId) : Rule;
 
+/// <param name="Where">Only events with all these attributes, by name in order; none for any.</param>
 /// <param name="Within">Only events in (as of − within, as of]; null for all up to as of.</param>
-internal sealed record EventTest(string Event, RulePeriod? Within, EventMeasure Measure) : Rule;
+internal sealed record EventTest(
+    string Event,
+    IReadOnlyList<(string Name, RuleValue Value)> Where,
+    RulePeriod? Within,
+    EventMeasure Measure
+) : Rule;
 
 internal abstract record EventMeasure;
 

@@ -88,15 +88,9 @@ internal sealed class RuleCompiler(
     {
         var (having, complement) = Having(test.Measure);
         var events = $"""
-            FROM event e WHERE e.event_type = {AddEventType(test.Event)}
-             AND e.customer_key >= @low AND e.customer_key < @high AND e.occurred_at <= @as_of
+            FROM event e WHERE {Asked(test)}
+             AND e.customer_key >= @low AND e.customer_key < @high
             """.ReplaceLineEndings("");
-        if (test.Within is { } period)
-        {
-            events +=
-                $" AND e.occurred_at > {Add(NpgsqlDbType.TimestampTz, asOf => period.Before(asOf, zone).UtcDateTime)}";
-        }
-
         var groups = "GROUP BY e.customer_key" + (having.Length == 0 ? "" : $" HAVING {having}");
         var customers = $"""
             SELECT e.customer_key {events} AND e.customer_key NOT IN ({Reversing}) {groups}
@@ -181,13 +175,22 @@ internal sealed class RuleCompiler(
             EventLastBefore => """to_char(max(e.occurred_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')""",
             _ => "count(*)::text",
         };
-        var within = test.Within is { } period
-            ? $" AND e.occurred_at > {Add(NpgsqlDbType.TimestampTz, asOf => period.Before(asOf, zone).UtcDateTime)}"
-            : "";
-        return $"""
-            (SELECT {value} FROM event e WHERE e.event_type = {AddEventType(test.Event)}
-             AND e.customer_key = c.customer_key AND e.occurred_at <= @as_of{within})
-            """.ReplaceLineEndings("");
+        return $"(SELECT {value} FROM event e WHERE {Asked(test)} AND e.customer_key = c.customer_key AND {Stands})";
+    }
+
+    /// <summary>The condition on an event: its name, when it was, and its attributes.</summary>
+    private string Asked(EventTest test)
+    {
+        var asked = $"e.event_type = {AddEventType(test.Event)} AND e.occurred_at <= @as_of";
+        if (test.Within is { } period)
+        {
+            asked +=
+                $" AND e.occurred_at > {Add(NpgsqlDbType.TimestampTz, asOf => period.Before(asOf, zone).UtcDateTime)}";
+        }
+
+        return test.Where.Count == 0
+            ? asked
+            : $"{asked} AND e.attributes @> {Add(NpgsqlDbType.Jsonb, RuleWriter.Attributes(test).ToJsonString())}";
     }
 
     private LocalDate Today(DateTimeOffset asOf) => Instant.FromDateTimeOffset(asOf).InZone(zone).Date;

@@ -7,6 +7,7 @@ internal sealed partial class RuleReader
 {
     private const int MaxCount = 1_000_000;
     private const int MaxIn = 1_000;
+    private const int MaxWhere = 10;
 
     private static readonly Dictionary<string, FieldOperator> Operators = Enum.GetValues<FieldOperator>()
         .ToDictionary(RuleWriter.Name);
@@ -121,7 +122,7 @@ internal sealed partial class RuleReader
         var known = Only(
             members,
             path,
-            ["event", "within", "atLeast", "atMost", "never", "sum", "op", "value", "lastBefore"]
+            ["event", "where", "within", "atLeast", "atMost", "never", "sum", "op", "value", "lastBefore"]
         );
         var name = Text(members["event"], $"{path}.event", 100);
         RulePeriod? within = null;
@@ -130,10 +131,43 @@ internal sealed partial class RuleReader
             known = false;
         }
 
-        return Measure(members, path) is { } measure && known && name is not null
-            ? new EventTest(name, within, measure)
+        var where = members.TryGetValue("where", out json) ? Where(json, $"{path}.where") : [];
+        return Measure(members, path) is { } measure && known && name is not null && where is not null
+            ? new EventTest(name, where, within, measure)
             : null;
     }
+
+    private List<(string, RuleValue)>? Where(JsonElement json, string path)
+    {
+        if (Members(json, path) is not { } members)
+        {
+            return null;
+        }
+
+        if (members.Count is 0 or > MaxWhere || !members.Keys.All(name => Texts.IsPrintable(name, 1, 63)))
+        {
+            return Malformed<List<(string, RuleValue)>>(
+                path,
+                $"has 1 to {MaxWhere} texts, numbers or booleans by attribute, whose names have at most 63 printable characters"
+            );
+        }
+
+        var attributes = members
+            .OrderBy(member => member.Key, StringComparer.Ordinal)
+            .Select(member => (member.Key, Value: Attribute(member.Value, $"{path}.{member.Key}")))
+            .ToList();
+        return attributes.Exists(attribute => attribute.Value is null)
+            ? null
+            : [.. attributes.Select(attribute => (attribute.Key, attribute.Value!))];
+    }
+
+    private RuleValue? Attribute(JsonElement json, string path) =>
+        json.ValueKind switch
+        {
+            JsonValueKind.Number => Number(json, path),
+            JsonValueKind.True or JsonValueKind.False => Boolean(json, path),
+            _ => Text(json, path, MaxText) is { } text ? new TextValue(text) : null,
+        };
 
     private EventMeasure? Measure(Dictionary<string, JsonElement> members, string path)
     {

@@ -130,7 +130,8 @@ internal sealed class EnglishRuleWords : RuleWords
 
     protected override string Event(EventTest test)
     {
-        var name = Quoted(test.Event);
+        var attributes = test.Where.Select(one => $"{one.Name} {Value(one.Value)}");
+        var name = Quoted(test.Event) + (test.Where.Count == 0 ? "" : $" with {string.Join(" and ", attributes)}");
         var within = test.Within is { } period ? $" within the last {Period(period)}" : "";
         return test.Measure switch
         {
@@ -232,7 +233,8 @@ internal sealed class ChineseRuleWords : RuleWords
 
     protected override string Event(EventTest test)
     {
-        var name = Quoted(test.Event);
+        var attributes = test.Where.Select(one => $"{one.Name} 为{Spaced(Value(one.Value))}");
+        var name = Quoted(test.Event) + (test.Where.Count == 0 ? "" : $"（{string.Join("，", attributes)}）");
         var within = test.Within is { } period ? $"近 {Period(period)}内" : "";
         return test.Measure switch
         {

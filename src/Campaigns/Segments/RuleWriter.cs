@@ -54,6 +54,11 @@ internal static class RuleWriter
     private static JsonObject Write(EventTest test)
     {
         var json = new JsonObject { ["event"] = test.Event };
+        if (test.Where.Count > 0)
+        {
+            json["where"] = Attributes(test);
+        }
+
         switch (test.Measure)
         {
             case EventCount { AtMost: 0 }:
@@ -85,6 +90,10 @@ internal static class RuleWriter
 
         return json;
     }
+
+    /// <summary>What an event has to have, as jsonb.</summary>
+    public static JsonObject Attributes(EventTest test) =>
+        new(test.Where.Select(one => KeyValuePair.Create(one.Name, (JsonNode?)Write(one.Value))));
 
     private static void Add(JsonObject json, string name, int? value)
     {

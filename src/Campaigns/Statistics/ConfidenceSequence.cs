@@ -14,7 +14,7 @@ public readonly record struct Look(Estimate Difference, double PValue);
 public static class ConfidenceSequence
 {
     /// <summary>The N* of a campaign that names none.</summary>
-    public const double DefaultSampleSize = 5_000;
+    public const int DefaultSampleSize = 5_000;
 
     /// <summary>Conversions that the smaller arm has to expect before the first look.</summary>
     public const double FewestExpected = 5;

@@ -22,7 +22,8 @@ public sealed class EventTests
         Assert.Equal([ItemStatus.Created, ItemStatus.Unchanged], first.Items.Select(item => item.Status));
         Assert.Equal([ItemStatus.Unchanged, ItemStatus.Created], again.Items.Select(item => item.Status));
         var stored = Assert.Single(first.Stored);
-        Assert.Equal((0, false, payment), (stored.Index, stored.Unmatched, stored.Entry));
+        Assert.Equal((0, payment), (stored.Index, stored.Entry));
+        Assert.All(first.Items, item => Assert.False(item.Unmatched));
         Assert.Equal(
             "mobile-bank payment 12.3456 CNY, branch payment 12.3456 CNY",
             await bank.ScalarAsync<string>(
@@ -39,7 +40,7 @@ public sealed class EventTests
     {
         await using var bank = await TestBank.OpenAsync();
         var batch = await RecordAsync(bank, Payment("later", "p-1"));
-        Assert.True(Assert.Single(batch.Stored).Unmatched);
+        Assert.True(Assert.Single(batch.Items).Unmatched);
 
         var shown = await bank.PutAsync("later", Given.Profile("13812345678"));
 

@@ -107,6 +107,35 @@ public sealed class CampaignTests(LifecycleHost host) : IClassFixture<LifecycleH
     }
 
     [Theory]
+    [InlineData(99, "deposit", 400)]
+    [InlineData(100, "deposit", 201)]
+    [InlineData(1_000_000_000, "deposit", 201)]
+    [InlineData(1_000_000_001, "deposit", 400)]
+    [InlineData(5_000, null, 400)]
+    public async Task The_customers_that_the_sequence_is_tuned_to_are_bounded(int customers, string? name, int status)
+    {
+        var goal = new Goal
+        {
+            Event = name,
+            Field = name is null ? "score" : null,
+            Window = TimeSpan.FromDays(7),
+            SequenceCustomers = customers,
+        };
+
+        var answer = PutAsync(GivenCampaign.Definition with { Goal = goal });
+
+        if (status == 201)
+        {
+            Assert.Equal(customers, (await answer.ReadAsync<Campaign>()).Definition.Goal.SequenceCustomers);
+        }
+        else
+        {
+            var problem = await answer.RefusedAsync(status, "validation-failed");
+            Assert.Equal(["goal.sequenceCustomers"], problem.Errors.Select(error => error.Path));
+        }
+    }
+
+    [Theory]
     [InlineData("Deposit.Opened", 400, "validation-failed")]
     [InlineData("message.clicked", 422, "engagement-goal")]
     public async Task A_goals_event_is_one_that_can_convert(string name, int status, string type)

@@ -1,4 +1,7 @@
+using Campaigns.Access;
+using Campaigns.Api.Endpoints;
 using Campaigns.Customers;
+using Campaigns.Tests.Support;
 
 namespace Campaigns.Tests.Outcomes;
 
@@ -34,7 +37,7 @@ public sealed class GoalEventTests
 
         var batch = await given.RecordAsync(given.Buys("nobody", Day, amount: 9), given.Buys("t1", Day));
 
-        Assert.True(batch.Stored.Single(one => one.Entry.CustomerId == "nobody").Unmatched);
+        Assert.Equal([true, false], batch.Items.Select(item => item.Unmatched));
         foreach (var report in new[] { await given.ReportAsync(), await given.ExactAsync() })
         {
             Assert.Equal(before.Ledger.Audience, report.Ledger.Audience);
@@ -73,6 +76,44 @@ public sealed class GoalEventTests
                 """
             )
         );
+    }
+
+    [Fact]
+    public async Task The_answer_marks_what_is_of_a_customer_whom_the_bank_has_not_stated_yet()
+    {
+        await using var given = await GivenArms.CreateAsync();
+        await using var host = await ApiHost.StartAsync(given.Database);
+        var at = given.Start + Day;
+
+        // One by one, as a batch of its own, and sent again.
+        Assert.Equal("true -", await SendAsync(0));
+        Assert.Equal("true -", await SendAsync(30));
+        Assert.Equal("true -", await SendAsync(0));
+        await host.As(Role.Backend).PutAsync("/v1/customers/nobody", new { }).ReadAsync<object>();
+        Assert.Equal("- -", await SendAsync(0));
+
+        async Task<string> SendAsync(int more)
+        {
+            var others = Enumerable.Range(0, more).Select(i => Conversion($"m-{i}", "t1"));
+            var body = new { conversions = others.Prepend(Conversion("k", "t2")).Prepend(Conversion("u", "nobody")) };
+            var answer = await host.As(Role.Backend).PostAsync("/v1/conversions", body).ReadAsync<BatchAnswer>();
+            return string.Join(
+                ' ',
+                answer
+                    .Items.Take(2)
+                    .Select(item => item.Unmatched is { } unmatched ? (unmatched ? "true" : "false") : "-")
+            );
+        }
+
+        object Conversion(string id, string customerId) =>
+            new
+            {
+                source = "core-bank",
+                id,
+                customerId,
+                name = GivenArms.Goal,
+                occurredAt = at,
+            };
     }
 
     private static async Task<(long, long, decimal)> TreatedAsync(GivenArms given)

@@ -28,7 +28,7 @@ public sealed class LastYearTests
         await FollowUpAsync(given);
 
         var number = (await given.ReportAsync()).Number!;
-        Assert.Equal(new LastYearChange(Before, After, new(2, 10.25), new(1, 5.25)), number.LastYear);
+        Assert.Equal(new LastYearChange(Before, After, new(2, 10.25), new(1, 5.25)), number.NotCausal?.LastYear);
         Assert.Equal((4, 3), (number.Treated.LookedUp, number.Control.LookedUp));
     }
 
@@ -40,8 +40,8 @@ public sealed class LastYearTests
         await FollowUpAsync(given);
         await HoldAsync(given, Then.Select(one => (one.Customer, (decimal?)9_000)), After);
 
-        Assert.Equal(new(2, 10.25), (await given.ReportAsync()).Number!.LastYear!.Treated);
-        Assert.Equal(new(2, 10.25), (await given.ExactAsync()).Number!.LastYear!.Treated);
+        Assert.Equal(new(2, 10.25), (await given.ReportAsync()).Number!.NotCausal!.LastYear.Treated);
+        Assert.Equal(new(2, 10.25), (await given.ExactAsync()).Number!.NotCausal!.LastYear.Treated);
     }
 
     [Fact]
@@ -54,10 +54,10 @@ public sealed class LastYearTests
         await TakeBaselineAsync(given);
         await FollowUpAsync(given);
 
-        var folded = (await given.ReportAsync()).Number!.LastYear!;
+        var folded = (await given.ReportAsync()).Number!.NotCausal!.LastYear;
 
         Assert.Equal((new(3, 0.25), new LastYearArm(3, -0.25)), (folded.Treated, folded.Control));
-        Assert.Equal(folded, (await given.ExactAsync()).Number!.LastYear);
+        Assert.Equal(folded, (await given.ExactAsync()).Number!.NotCausal!.LastYear);
     }
 
     [Fact]
@@ -90,7 +90,7 @@ public sealed class LastYearTests
         }
 
         async Task<LastYearChange> ReadAsync(ReportQuestion question) =>
-            (await given.ReportAsync(question)).Number!.LastYear!;
+            (await given.ReportAsync(question)).Number!.NotCausal!.LastYear;
     }
 
     [Fact]
@@ -105,7 +105,10 @@ public sealed class LastYearTests
         await FollowUpAsync(given);
 
         var number = (await given.ReportAsync()).Number!;
-        Assert.Equal((new(1, -9.5), new LastYearArm(0)), (number.LastYear!.Treated, number.LastYear.Control));
+        Assert.Equal(
+            (new(1, -9.5), new LastYearArm(0)),
+            (number.NotCausal!.LastYear.Treated, number.NotCausal.LastYear.Control)
+        );
         Assert.Equal((3, 2), (number.Treated.LookedUp, number.Control.LookedUp));
 
         Task ConsentAsync(string who) =>
@@ -125,7 +128,10 @@ public sealed class LastYearTests
         await FollowUpAsync(given);
 
         var number = (await given.ReportAsync()).Number!;
-        Assert.Equal((new(0), new LastYearArm(0)), (number.LastYear!.Treated, number.LastYear.Control));
+        Assert.Equal(
+            (new(0), new LastYearArm(0)),
+            (number.NotCausal!.LastYear.Treated, number.NotCausal.LastYear.Control)
+        );
         Assert.Equal((2, 2), (number.Treated.LookedUp, number.Control.LookedUp));
     }
 
@@ -137,12 +143,16 @@ public sealed class LastYearTests
         var report = await given.ReportAsync();
 
         using var json = JsonDocument.Parse(JsonSerializer.Serialize(report, ProductJson.Options));
-        var treated = json.RootElement.GetProperty("number").GetProperty("lastYear").GetProperty("treated");
+        var treated = json
+            .RootElement.GetProperty("number")
+            .GetProperty("notCausal")
+            .GetProperty("lastYear")
+            .GetProperty("treated");
         Assert.Equal("""{"withLastYear":2,"meanChangeLastYear":10.25}""", treated.GetRawText());
 
         var csv = ReportCsv.Of(report);
-        Assert.Contains("\r\nnumber,treated,withLastYear,2,,,\r\n", csv, StringComparison.Ordinal);
-        Assert.Contains("\r\nnumber,control,meanChangeLastYear,5.25,,,\r\n", csv, StringComparison.Ordinal);
+        Assert.Contains("\r\nnotCausal,lastYear treated,withLastYear,2,,,\r\n", csv, StringComparison.Ordinal);
+        Assert.Contains("\r\nnotCausal,lastYear control,meanChangeLastYear,5.25,,,\r\n", csv, StringComparison.Ordinal);
 
         var (english, chinese) = (
             ReportPage.Of(report, ReportWords.English),
@@ -151,13 +161,15 @@ public sealed class LastYearTests
         foreach (var page in new[] { english, chinese })
         {
             Assert.Contains(
-                "<span data-metric=\"number.lastYear.treated.meanChangeLastYear\">10.25</span>",
+                "<span data-metric=\"number.notCausal.lastYear.treated.meanChangeLastYear\">10.25</span>",
                 page,
                 StringComparison.Ordinal
             );
             Assert.Contains(Before, page, StringComparison.Ordinal);
         }
 
+        Assert.Contains("<h3>Not causal: The same period last year</h3>", english, StringComparison.Ordinal);
+        Assert.Contains("<h3>非因果对比", chinese, StringComparison.Ordinal);
         Assert.Contains("proves nothing", english, StringComparison.Ordinal);
         Assert.Contains("不能证明效果", chinese, StringComparison.Ordinal);
     }

@@ -45,7 +45,7 @@ public sealed class NumberGoalTests
         Assert.True(change.CupedPValue.Value < change.ChangePValue.Value);
         Assert.Equal(["warm", "plain"], change.ByVariant.Select(variant => variant.Variant));
         Assert.Equal(5, change.ByVariant.Sum(variant => variant.Treated.LookedUp));
-        Assert.Null(change.LastYear);
+        Assert.Null(change.NotCausal);
         Assert.Equal("notAnEvent", report.Lift.Difference.Missing);
         Assert.DoesNotContain(report.Funnel, step => step.Metric == "converted");
 

@@ -47,6 +47,29 @@ public sealed class DriftTests(LifecycleHost host) : IClassFixture<LifecycleHost
     }
 
     [Theory]
+    [InlineData(null, 5_000)]
+    [InlineData(20_000, 20_000)]
+    public async Task What_the_sequence_is_tuned_to_is_bound_when_the_run_is_launched(int? said, int bound)
+    {
+        await GivenCustomers.AddAsync(_api, 10);
+        var definition = GivenCampaign.Definition;
+        var goal = definition.Goal with { SequenceCustomers = said };
+        await GivenCampaign.DraftAsync(_api, _id, definition with { Goal = goal });
+
+        await LaunchAsync(expected: await CountAsync("SELECT count(*) FROM customer"));
+
+        Assert.Equal(
+            bound,
+            await CountAsync(
+                """
+                SELECT (plan #>> '{goal,sequenceCustomers}')::bigint
+                FROM run JOIN campaign USING (campaign_key) WHERE campaign_id = @_id
+                """
+            )
+        );
+    }
+
+    [Theory]
     [InlineData(0.84, true)]
     [InlineData(1.25, true)]
     [InlineData(0.8, false)]

@@ -1,3 +1,4 @@
+using Campaigns.Lifecycle;
 using Campaigns.Reports;
 using Campaigns.Tests.Outcomes;
 
@@ -24,6 +25,20 @@ public sealed class LiftFigureTests
             [Assert.Single(report.ByChannel).Difference, Assert.Single(report.ByWindow).Difference],
             difference => Assert.Equal(lift.Difference, difference)
         );
+    }
+
+    [Fact]
+    public async Task The_sequence_is_tuned_to_the_customers_that_the_goal_says()
+    {
+        await using var given = await GivenAsync(sequenceCustomers: 100);
+        var report = await given.ReportAsync();
+
+        AssertNear((0.3, -0.0007257538, 0.6007257538), report.Lift.Sequence);
+        Assert.Equal(0.0509958419, report.Lift.SequencePValue.Value!.Value, 1e-8);
+        Assert.Equal(100, report.Goal.SequenceCustomers);
+        Assert.Contains("\r\nreport,sequenceCustomers,100,", ReportCsv.Of(report), StringComparison.Ordinal);
+        await using var unsaid = await GivenAsync();
+        Assert.Equal(5_000, (await unsaid.ReportAsync()).Goal.SequenceCustomers);
     }
 
     [Fact]
@@ -123,9 +138,15 @@ public sealed class LiftFigureTests
     }
 
     /// <summary>Of 30 each, 18 converted of warm and 12 of plain, at 100 each; 8 of the 40 held out, at 50.</summary>
-    private static async Task<GivenArms> GivenAsync()
+    private static async Task<GivenArms> GivenAsync(int? sequenceCustomers = null)
     {
-        var given = await GivenArms.CreateAsync(treated: 60, heldOut: 40);
+        var goal = new Goal
+        {
+            Event = GivenArms.Goal,
+            Window = GivenArms.Week,
+            SequenceCustomers = sequenceCustomers,
+        };
+        var given = await GivenArms.CreateAsync(treated: 60, heldOut: 40, goal: goal);
         await given.RecordAsync([
             .. Enumerable.Range(1, 18).Select(i => given.Buys($"t{2 * i}", TimeSpan.FromDays(1), amount: 100)),
             .. Enumerable.Range(1, 12).Select(i => given.Buys($"t{2 * i - 1}", TimeSpan.FromDays(2), amount: 100)),

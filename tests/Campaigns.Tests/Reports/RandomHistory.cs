@@ -32,7 +32,8 @@ internal sealed class RandomHistory : IAsyncDisposable
     public GivenRun Given => _given;
     public int Run { get; private set; }
 
-    public static async Task<RandomHistory> CreateAsync(int seed, int customers)
+    /// <param name="everyTime">Whether every conversion counts.</param>
+    public static async Task<RandomHistory> CreateAsync(int seed, int customers, bool everyTime = false)
     {
         var given = await GivenRun.CreateAsync(customers);
         var history = new RandomHistory(given, new Random(seed), customers);
@@ -54,6 +55,9 @@ internal sealed class RandomHistory : IAsyncDisposable
             FROM decision
             GROUP BY 1, 3, 4, 5, 6
             """
+        );
+        await given.ExecuteAsync(
+            $"UPDATE run SET plan = jsonb_set(plan, '{{goal,everyTime}}', '{(everyTime ? "true" : "false")}')"
         );
         return history;
     }

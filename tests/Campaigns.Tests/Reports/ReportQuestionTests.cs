@@ -119,12 +119,12 @@ public sealed class ReportQuestionTests
             (payroll.Segment, payroll.Audience, payroll.Sent.Touches, payroll.Control.Customers)
         );
         Assert.Equal((1, 1), (savers.Sent.Opened, payroll.Sent.Opened));
-        Assert.Equal(new ArmResult(4, 2, 3, 65, 0.5), savers.Treated);
-        Assert.Equal(new ArmResult(4, 2, 3, 35, 0.5), payroll.Treated);
+        Assert.Equal(new ArmResult(4, 2, 3, 65, 0.5) { MeanConversions = 0.75 }, savers.Treated);
+        Assert.Equal(new ArmResult(4, 2, 3, 35, 0.5) { MeanConversions = 0.75 }, payroll.Treated);
         Assert.Equal((1, 0), (savers.Control.Converted, payroll.Control.Converted));
         Assert.NotNull(payroll.Difference.Value);
         var (earlier, _) = await SegmentsAsync(before);
-        Assert.Equal(new ArmResult(4, 1, 2, 25, 0.25), earlier.Treated);
+        Assert.Equal(new ArmResult(4, 1, 2, 25, 0.25) { MeanConversions = 0.5 }, earlier.Treated);
         Assert.Null((await given.ReportAsync()).BySegment);
 
         async Task<(SegmentResult, SegmentResult)> SegmentsAsync(DateTimeOffset? asOf)
@@ -186,6 +186,37 @@ public sealed class ReportQuestionTests
         Assert.Equal((6, 1), (groups.PeriodBefore.Customers, groups.PeriodBefore.Converted));
         Assert.Equal((6, 2), (groups.ThisPeriod.Customers, groups.ThisPeriod.Converted));
         Assert.Null((await given.ReportAsync()).NotCausal);
+    }
+
+    [Fact]
+    public async Task Whoever_is_erased_is_in_neither_of_the_two_periods()
+    {
+        await using var given = await GivenArms.CreateAsync(treated: 4, heldOut: 2);
+        await given.RecordAsync(
+            given.Buys("t1", -Day),
+            given.Buys("t1", Day),
+            given.Buys("t2", -Day),
+            given.Buys("h1", Day)
+        );
+        Assert.Equal((6, 2, 6, 2), await PeriodsAsync());
+
+        await using var host = await ApiHost.StartAsync(given.Database);
+        var erased = await host.As(Role.Backend).DeleteAsync(new Uri("/v1/customers/t1", UriKind.Relative));
+
+        Assert.True(erased.IsSuccessStatusCode);
+        Assert.Equal((5, 1, 5, 1), await PeriodsAsync());
+        Assert.Equal("1/1", await given.ConvertedAsync());
+
+        async Task<(long, long, long, long)> PeriodsAsync()
+        {
+            var groups = (await given.ReportAsync(new ReportQuestion { NotCausal = true })).NotCausal!;
+            return (
+                groups.PeriodBefore.Customers,
+                groups.PeriodBefore.Converted,
+                groups.ThisPeriod.Customers,
+                groups.ThisPeriod.Converted
+            );
+        }
     }
 
     [Theory]

@@ -22,7 +22,11 @@ internal sealed record BankCustomer(string Id)
     public IReadOnlyList<BankEvent> Events { get; init; } = [];
 }
 
-internal sealed record BankEvent(string Name, DateTimeOffset At, decimal? Amount = null);
+internal sealed record BankEvent(string Name, DateTimeOffset At, decimal? Amount = null)
+{
+    /// <summary>Numbers as decimal, texts as string, booleans as bool; null for none.</summary>
+    public Dictionary<string, object>? Attributes { get; init; }
+}
 
 /// <summary>A small bank on a database of its own.</summary>
 internal sealed class Bank : IAsyncDisposable
@@ -84,8 +88,9 @@ internal sealed class Bank : IAsyncDisposable
             INSERT INTO event_type (name) SELECT DISTINCT e->>'name'
             FROM jsonb_array_elements(@json::jsonb) AS given (c), jsonb_array_elements(c->'events') AS happened (e)
             ON CONFLICT DO NOTHING;
-            INSERT INTO event (customer_key, occurred_at, recorded_at, event_type, event_source, event_id, amount)
-            SELECT customer_key, (e->>'at')::timestamptz, now(), event_type, 1, gen_random_uuid(), (e->>'amount')::numeric
+            INSERT INTO event (customer_key, occurred_at, recorded_at, event_type, event_source, event_id, amount, attributes)
+            SELECT customer_key, (e->>'at')::timestamptz, now(), event_type, 1, gen_random_uuid(), (e->>'amount')::numeric,
+                nullif(e->'attributes', 'null')
             FROM jsonb_array_elements(@json::jsonb) AS given (c), jsonb_array_elements(c->'events') AS happened (e),
                 customer, event_type
             WHERE customer_id = c->>'id' AND event_type.name = e->>'name'

@@ -47,6 +47,29 @@ public sealed class ExplainTests
     }
 
     [Fact]
+    public async Task The_events_that_are_shown_are_those_that_are_asked_for()
+    {
+        var day = Bank.AsOf.AddDays(-3);
+        BankEvent Opened(int after, string campaign) =>
+            new("message.opened", day.AddHours(after)) { Attributes = new() { ["campaign"] = campaign } };
+        await using var bank = await Bank.OpenAsync(
+            new BankCustomer("C1") { Events = [Opened(0, "spring"), Opened(1, "spring"), Opened(2, "autumn")] }
+        );
+        await bank.ExecuteAsync(
+            """
+            INSERT INTO reversal (customer_key, event_source, event_id, recorded_at)
+            SELECT customer_key, event_source, event_id, now() FROM event WHERE occurred_at = @day
+            """,
+            new { day = day.UtcDateTime }
+        );
+        await bank.PutAsync("a", """{"event": "message.opened", "where": {"campaign": "spring"}, "atLeast": 2}""");
+
+        var test = Assert.Single((await ExplainAsync(bank, "a", "C1")).Tests, test => test.Path == "rule");
+
+        Assert.Equal((false, "1"), (test.Holds, test.Value));
+    }
+
+    [Fact]
     public async Task Who_is_in_learns_why()
     {
         await using var bank = await Bank.OpenAsync(new BankCustomer("C1") { Tags = ["vip"] });

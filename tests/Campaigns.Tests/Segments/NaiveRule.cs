@@ -137,7 +137,9 @@ internal sealed class NaiveRule(DateTimeOffset asOf, IReadOnlyDictionary<string,
     {
         var events = (
             rule.TryGetProperty("within", out var within) ? known.Where(e => e.At > Before(within.GetString()!)) : known
-        ).ToList();
+        )
+            .Where(e => !rule.TryGetProperty("where", out var where) || HasAll(e, where))
+            .ToList();
         if (rule.TryGetProperty("lastBefore", out var last))
         {
             return events.Count > 0 && events.Max(e => e.At) < Before(last.GetString()!);
@@ -164,6 +166,19 @@ internal sealed class NaiveRule(DateTimeOffset asOf, IReadOnlyDictionary<string,
             : 1;
         return events.Count >= atLeast && events.Count <= atMost;
     }
+
+    private static bool HasAll(BankEvent happened, JsonElement where) =>
+        where
+            .EnumerateObject()
+            .All(asked =>
+                happened.Attributes?.TryGetValue(asked.Name, out var value) is true
+                && asked.Value.ValueKind switch
+                {
+                    JsonValueKind.Number => value is decimal number && number == asked.Value.GetDecimal(),
+                    JsonValueKind.String => value is string text && text == asked.Value.GetString(),
+                    _ => value is bool truth && truth == asked.Value.GetBoolean(),
+                }
+            );
 
     private DateTimeOffset Before(string period)
     {

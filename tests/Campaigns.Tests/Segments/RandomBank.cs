@@ -10,6 +10,7 @@ internal sealed class RandomBank(int seed)
     private static readonly string[] Jobs = ["management", "retired", "o'neill; --", "退休", "man%", "a_b"];
     private static readonly string[] Cities = ["Shanghai", "Beijing", "成都"];
     private static readonly string[] TagNames = ["vip", "payroll", "'quoted'"];
+    private static readonly string[] CampaignIds = ["spring", "autumn"];
     private static readonly string[] EventNames = ["login", "payment"];
     private static readonly string[] Dates = ["2026-03-02", "2026-02-28", "2025-03-02", "2024-02-29", "2026-01-31"];
     private static readonly string[] Relatives = ["today", "today-2d", "today+1w", "today-1m", "today-1y", "today-13m"];
@@ -111,6 +112,11 @@ internal sealed class RandomBank(int seed)
     private JsonObject EventRule()
     {
         var rule = new JsonObject { ["event"] = One([.. EventNames, "unseen"]) };
+        if (Odds(3))
+        {
+            rule["where"] = Where();
+        }
+
         var measure = _random.Next(6);
         if (measure == 0)
         {
@@ -158,8 +164,28 @@ internal sealed class RandomBank(int seed)
             3 => TimeSpan.FromDays(28),
             _ => TimeSpan.FromHours(_random.Next(1_000)),
         };
-        return new BankEvent(One(EventNames), Bank.AsOf - ago, Odds(4) ? null : Number());
+        return new BankEvent(One(EventNames), Bank.AsOf - ago, Odds(4) ? null : Number())
+        {
+            Attributes = Odds(4) ? null : EventAttributes(),
+        };
     }
+
+    private Dictionary<string, object> EventAttributes()
+    {
+        var attributes = new Dictionary<string, object>();
+        Maybe(() => attributes["campaign"] = One(CampaignIds));
+        Maybe(() => attributes["n"] = Odds(2) ? One(1m, 2.50m) : "1");
+        Maybe(() => attributes["'first'"] = Odds(2));
+        return attributes;
+    }
+
+    private JsonObject Where() =>
+        _random.Next(4) switch
+        {
+            0 => new() { ["n"] = One<JsonNode>(1, 2.5m, "1") },
+            1 => new() { ["'first'"] = Odds(2), ["campaign"] = One(CampaignIds) },
+            _ => new() { ["campaign"] = One([.. CampaignIds, "unseen"]) },
+        };
 
     private decimal Number() => decimal.Parse(One("-1", "0", "0.5", "1", "2.25", "1000", "999999999999"));
 

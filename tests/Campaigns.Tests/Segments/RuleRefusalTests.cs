@@ -58,6 +58,15 @@ public sealed class RuleRefusalTests(SharedBank shared) : IClassFixture<SharedBa
     [InlineData("""{"event": "a", "within": "P101Y"}""", "rule.within")]
     [InlineData("""{"event": "a", "within": "P-1D"}""", "rule.within")]
     [InlineData("""{"event": "a", "lastBefore": "P7D", "within": "P7D"}""", "rule.within")]
+    [InlineData("""{"event": "a", "where": {}}""", "rule.where")]
+    [InlineData("""{"event": "a", "where": "spring"}""", "rule.where")]
+    [InlineData("""{"event": "a", "where": {"campaign": null}}""", "rule.where.campaign")]
+    [InlineData("""{"event": "a", "where": {"campaign": ["spring"]}}""", "rule.where.campaign")]
+    [InlineData("""{"event": "a", "where": {"n": 0.0000001}}""", "rule.where.n")]
+    [InlineData(
+        """{"event": "a", "where": {"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1,"k":1}}""",
+        "rule.where"
+    )]
     [InlineData("""{"event": "a", "sum": "attributes", "op": "gt", "value": 1}""", "rule.sum")]
     [InlineData("""{"event": "a", "op": "gt", "value": 1}""", "rule.sum")]
     public async Task A_rule_of_the_wrong_form_is_400(string rule, string path) =>

@@ -50,6 +50,11 @@ public sealed class RuleWordsTests(SharedBank shared) : IClassFixture<SharedBank
         "the last event \"login\" more than 30 days ago",
         "最近一次事件“login”在 30 天以前"
     )]
+    [InlineData(
+        """{"event": "message.opened", "where": {"n": 2, "campaign": "spring"}, "within": "P30D"}""",
+        "event \"message.opened\" with campaign \"spring\" and n 2 at least once within the last 30 days",
+        "近 30 天内事件“message.opened”（campaign 为“spring”，n 为 2）至少 1 次"
+    )]
     [InlineData("""{"event": "login", "never": true}""", "no event \"login\" ever", "从未发生事件“login”")]
     [InlineData(
         """{"event": "login", "atLeast": 2, "atMost": 2, "within": "P1DT12H"}""",

@@ -97,6 +97,65 @@ public sealed class SegmentEndpointTests(SegmentEndpointTests.Api api) : IClassF
         Assert.False(explained.GetProperty("isMember").GetBoolean());
     }
 
+    [Fact]
+    public async Task A_segment_asks_for_what_was_done_with_one_campaigns_messages()
+    {
+        var backend = api.Host.As(Role.Backend);
+        object Engagement(string campaignId, string customerId, string kind) =>
+            new
+            {
+                source = "mobile-bank",
+                id = $"{campaignId}-{customerId}-{kind}",
+                campaignId,
+                customerId,
+                kind,
+                occurredAt = DateTimeOffset.UtcNow.AddHours(-1),
+            };
+        var engagements = new[]
+        {
+            Engagement("spring", "C1", "opened"),
+            Engagement("spring", "C1", "clicked"),
+            Engagement("autumn", "C2", "opened"),
+            Engagement("spring", "C3", "dismissed"),
+        };
+        await backend.PostAsync("/v1/engagements", new { engagements }).ReadAsync<JsonElement>();
+        var bought = new
+        {
+            source = "core-bank",
+            id = "1",
+            customerId = "C3",
+            name = "deposit.opened",
+            occurredAt = DateTimeOffset.UtcNow.AddHours(-1),
+            attributes = new { product = "gold" },
+        };
+        await backend.PostAsync("/v1/conversions", new { conversions = new[] { bought } }).ReadAsync<JsonElement>();
+
+        Assert.Equal("C1 C2", await MembersAsync("""{"event": "message.opened"}"""));
+        Assert.Equal("C1", await MembersAsync("""{"event": "message.opened", "where": {"campaign": "spring"}}"""));
+        Assert.Equal("C1", await MembersAsync("""{"event": "message.clicked", "where": {"campaign": "spring"}}"""));
+        Assert.Equal(
+            "C2 C3",
+            await MembersAsync("""{"event": "message.opened", "where": {"campaign": "spring"}, "never": true}""")
+        );
+        Assert.Equal("C3", await MembersAsync("""{"event": "deposit.opened", "where": {"product": "gold"}}"""));
+        Assert.Equal("", await MembersAsync("""{"event": "deposit.opened", "where": {"product": "iron"}}"""));
+        await PutAsync(
+            "way-back",
+            """{"name": "x", "rule": {"event": "message.opened", "where": {"campaign": "spring"}}}"""
+        );
+        Assert.Equal(
+            "event \"message.opened\" with campaign \"spring\" at least once",
+            await DescriptionAsync("way-back", "en")
+        );
+
+        async Task<string> MembersAsync(string rule)
+        {
+            await PutAsync("way-back", $$"""{"name": "Way back", "rule": {{rule}}}""");
+            var members = (await GetAsync("way-back/members?limit=10")).GetProperty("customerIds").EnumerateArray();
+            return string.Join(' ', members.Select(id => id.GetString()));
+        }
+    }
+
     [Theory]
     [InlineData("vips/count?asOf=2026-03-02", 400, "validation-failed")]
     [InlineData("vips/count?asOf=2026-03-02T10:00:00", 400, "validation-failed")]

@@ -5,6 +5,10 @@ CREATE TABLE business_clock (
 );
 INSERT INTO business_clock DEFAULT VALUES;
 
+CREATE FUNCTION business_now() RETURNS timestamptz
+LANGUAGE sql VOLATILE
+RETURN (SELECT clock_timestamp() + clock_offset FROM business_clock);
+
 -- A key is shown once, when it is made; only its SHA-256 is kept.
 CREATE TABLE api_key (
     key_id text PRIMARY KEY,

@@ -24,6 +24,7 @@ CREATE TABLE chunk (
     leased_by text,
     leased_until timestamptz,             -- real time
     requests integer NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL DEFAULT business_now(),
     finished_at timestamptz,
     PRIMARY KEY (run_key, chunk),
     CHECK ((members IS NULL) = (low_key IS NOT NULL AND high_key IS NOT NULL))

@@ -193,7 +193,7 @@ RETURN date_bin('15 minutes', at, timestamptz '2000-01-01 00:00Z');
 -- was delivered. Chunks are numbered upwards as touches move on, so (chunk, request) is the order of attempts. One packed
 -- number carries both: chunk, request and code, the codes 0 waiting, 1 attempted, 2 unknown, 3 accepted, 4 failed, 5 delivered, 20 + reason for
 -- withheld. Nothing is joined by customer: on tables without statistics yet, that would be planned as a loop in a loop.
--- As of an earlier instant, what had been recorded by then; that it waited to be tried again is not known any more.
+-- As of an earlier instant, what had been recorded by then, and what waited then to be tried again.
 CREATE FUNCTION touch_state(
     run integer, customers bigint[] DEFAULT NULL, until timestamptz DEFAULT 'infinity'
 )
@@ -235,7 +235,13 @@ LANGUAGE sql STABLE AS $$
         SELECT m.customer_key, c.chunk, 0, 0, NULL, NULL, NULL
         FROM chunk c
         CROSS JOIN LATERAL unnest(c.members) AS m (customer_key)
-        WHERE c.run_key = run AND c.state = 0 AND until = 'infinity' AND (customers IS NULL OR customers && c.members)
+        WHERE c.run_key = run AND c.state = 0 AND c.created_at <= until AND (customers IS NULL OR customers && c.members)
+        UNION ALL
+        SELECT m.customer_key, c.chunk, 0, 0, NULL, NULL, NULL
+        FROM chunk c
+        CROSS JOIN LATERAL unnest(c.members) AS m (customer_key)
+        WHERE until < 'infinity' AND c.run_key = run AND c.state <> 0 AND c.created_at <= until AND c.finished_at > until
+            AND (customers IS NULL OR customers && c.members)
     ), last AS (
         SELECT e.customer_key,
                max((e.chunk::bigint << 32) | (e.request::bigint << 8) | e.code) & 255 AS code,
