@@ -3,6 +3,7 @@ using Campaigns.Api.Hosting;
 using Campaigns.Database;
 using Campaigns.Dispatch;
 using Campaigns.Jobs;
+using Campaigns.Simulator;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -83,6 +84,7 @@ internal sealed class Service : IAsyncDisposable
             Set("KeyId", credentials.KeyId);
             Set("Secret", credentials.Secret);
             Set("CallbackSecret", credentials.CallbackSecret);
+            Set("Account", SimulatorOptions.WeChatAccount);
             Set("SignName", "示例银行");
             Set("RatePerSecond", "200");
 

@@ -191,7 +191,7 @@ internal sealed class CallbackPoster(SimulatorOptions options, SimulatorClock cl
     {
         var xml = $"""
             <xml>
-            <ToUserName><![CDATA[gh_simulator]]></ToUserName>
+            <ToUserName><![CDATA[{SimulatorOptions.WeChatAccount}]]></ToUserName>
             <FromUserName><![CDATA[{from}]]></FromUserName>
             <CreateTime>{at.ToUnixTimeSeconds()}</CreateTime>
             <MsgType><![CDATA[event]]></MsgType>

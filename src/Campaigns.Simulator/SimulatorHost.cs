@@ -81,6 +81,9 @@ public static class SimulatorHost
 /// <summary>What the command line or the environment may set. Credentials are those that callers must use.</summary>
 public sealed class SimulatorOptions
 {
+    /// <summary>Original id of the WeChat account that its events are for.</summary>
+    public const string WeChatAccount = "gh_simulator";
+
     /// <summary>Path of the ledger; made if missing, continued if there.</summary>
     public string Ledger { get; set; } = "simulator-ledger.jsonl";
 

@@ -29,8 +29,8 @@ internal static partial class CallbackEndpoints
     private static readonly Error AnotherAccount = new(
         ErrorKind.Forbidden,
         "another-account",
-        "The event is for another account than Channels:wechat:Account names: correct the one, or the address that the "
-            + "account posts to."
+        "The event is for another account than Channels:wechat:Account names, or that names none: correct the one, or the "
+            + "address that the account posts to."
     );
 
     internal static void MapCallbacks(this IEndpointRouteBuilder app)
@@ -67,7 +67,7 @@ internal static partial class CallbackEndpoints
                 "Signed XML, not older than five minutes. Repetitions change nothing. Receipts, and what users answer when asked "
                     + "to authorise subscribe messages. 403 `another-account` where "
                     + "ToUserName is not the account of the settings (`Channels:wechat:Account`, or of the gateway's own "
-                    + "section); where these name none, every account that has the token is taken."
+                    + "section), and where these name none: the signature proves neither."
             );
         callbacks.MapBankSms();
     }
@@ -167,7 +167,7 @@ internal static partial class CallbackEndpoints
             return Refusal(error);
         }
 
-        if (!signers.Any(signer => signer.Account.Length == 0 || signer.Account == said.Account))
+        if (said.Account.Length == 0 || !signers.Exists(signer => signer.Account == said.Account))
         {
             return Refusal(AnotherAccount);
         }

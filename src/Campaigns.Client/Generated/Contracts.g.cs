@@ -1733,7 +1733,8 @@ public sealed record GatewayStatus
     [JsonPropertyName("restsUntil"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public DateTimeOffset? RestsUntil { get; init; }
 
-    /// <summary>Calls to the provider a second, by all nodes together.</summary>
+    /// <summary>Calls to the provider a second, by all nodes together: as configured, or what the provider takes
+    /// by default where nothing is.</summary>
     [JsonPropertyName("ratePerSecond"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? RatePerSecond { get; init; }
 

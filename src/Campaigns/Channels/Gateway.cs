@@ -60,6 +60,10 @@ public sealed record GatewayDeclaration
     /// <see cref="SendState.Unknown"/> may then be asked for again, in whatever request, and is sent once.</summary>
     public bool KnowsTouches { get; init; }
 
+    /// <summary>Calls a second that the provider takes of whoever has no plan of her own with it, in (0, 100,000]: the pace
+    /// where <see cref="GatewaySettings.RatePerSecond"/> says none. Null where the provider says nothing.</summary>
+    public double? RatePerSecond { get; init; }
+
     /// <summary>Most accepted sends a customer may get in a calendar month; null where there is no such limit.</summary>
     public int? MonthlyPerCustomer { get; init; }
 }

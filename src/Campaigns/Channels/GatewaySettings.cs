@@ -23,16 +23,18 @@ public sealed class GatewaySettings
     /// (the bank's own sender). Empty where callbacks are not accepted.</summary>
     public string CallbackSecret { get; set; } = "";
 
-    /// <summary>Original id of the account, such as <c>gh_1a2b3c4d5e6f</c> (WeChat): a callback for another account is refused.
-    /// Where empty, whatever <see cref="CallbackSecret"/> signs is taken, for whichever account. The other providers' callbacks
-    /// name no account.</summary>
+    /// <summary>Original id of the account, such as <c>gh_1a2b3c4d5e6f</c> (WeChat): a callback for another account is refused,
+    /// for <see cref="CallbackSecret"/> signs neither whom it is for nor what it says. Needed wherever WeChat's callbacks are
+    /// accepted; the other providers' name no account.</summary>
     public string Account { get; set; } = "";
 
     /// <summary>Signature of an SMS whose content names none, without brackets; a gateway that adds one needs it.</summary>
     public string SignName { get; set; } = "";
 
-    /// <summary>Calls to the provider a second, by all nodes together; may be a fraction (one a minute is 0.0167).</summary>
-    public double RatePerSecond { get; set; } = 10;
+    /// <summary>Calls to the provider a second, by all nodes together, in (0, 100,000]; may be a fraction (one a minute is
+    /// 0.0167). Null for what the provider takes by default (<see cref="GatewayDeclaration.RatePerSecond"/>), or 10 where it
+    /// says nothing: plans differ, so say what yours allows.</summary>
+    public double? RatePerSecond { get; set; }
 
     /// <summary>Most calls at once of one lane: what is on the wire when a node dies. A node works several lanes; how much the
     /// provider takes from all of them is <see cref="RatePerSecond"/>.</summary>
@@ -103,7 +105,10 @@ public sealed class GatewaySettings
             { KeyId.Length: 0 } when kind.NeedsProvider => "KeyId is missing",
             { Secret.Length: 0 } when kind.NeedsProvider => "Secret is missing",
             { SignName: var sender } when kind.AddsSender && string.IsNullOrWhiteSpace(sender) => "SignName is missing",
-            { RatePerSecond: not (> 0 and <= 100_000) } => "RatePerSecond is not in (0, 100000]",
+            { CallbackSecret.Length: > 0, Account: var account }
+                when kind.NamesAccount && string.IsNullOrWhiteSpace(account) =>
+                "Account is missing: without it a callback for any account would be taken",
+            { RatePerSecond: not (null or > 0 and <= 100_000) } => "RatePerSecond is not in (0, 100000]",
             { Concurrency: not (> 0 and <= 1_000) } => "Concurrency is not in [1, 1000]",
             { MaxBatch: < 1 } => "MaxBatch is under 1",
             { Timeout.Ticks: <= 0 } or { Timeout.TotalMinutes: > 5 } => "Timeout is not in (0, 5 min]",

@@ -27,6 +27,10 @@ public sealed record GatewayKind(
 
     /// <summary>Whether it adds the sender (<see cref="GatewayDeclaration.Sender"/>), and so needs one in its settings.</summary>
     public bool AddsSender { get; init; }
+
+    /// <summary>Whether its provider's callbacks name the account they are for, so that its settings must
+    /// (<see cref="GatewaySettings.Account"/>) where they are taken.</summary>
+    public bool NamesAccount { get; init; }
 }
 
 /// <summary>The gateways of each channel, as configured now. Ask again for every request: settings that change make new
@@ -185,6 +189,7 @@ public static class ChannelsModule
         )
         {
             Provider = WeChatCallbacks.Provider,
+            NamesAccount = true,
         });
         services.AddSingleton(provider => new GatewayKind(
             WeChatTemplateGateway.Name,
@@ -198,6 +203,7 @@ public static class ChannelsModule
         )
         {
             Provider = WeChatCallbacks.Provider,
+            NamesAccount = true,
         });
         services.AddSingleton(provider => new GatewayKind(
             WeChatSubscribeGateway.Name,
@@ -211,6 +217,7 @@ public static class ChannelsModule
         )
         {
             Provider = WeChatCallbacks.Provider,
+            NamesAccount = true,
         });
         services.AddSingleton(provider => new GatewayKind(
             JPushGateway.Name,

@@ -1,4 +1,5 @@
 using Campaigns.Channels;
+using Dapper;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -48,11 +49,17 @@ public sealed record ContactLimits(
 /// <param name="Now">Business time.</param>
 /// <param name="Days">By the number of a time zone, days since 2000-01-01 by the local date; 1 is the bank's.</param>
 /// <param name="Month">12 * year + month of the bank.</param>
-public sealed record ContactDay(DateTimeOffset Now, int[] Days, int Month);
+public sealed record ContactDay(DateTimeOffset Now, int[] Days, int Month)
+{
+    /// <summary>By the number of a time zone, whether its hours forbid a contact now; null where those of no zone do.</summary>
+    public bool[]? Closed { get; init; }
+}
 
 /// <summary>Why a customer may not be contacted now. The numbers are those of <c>withheld_reason</c>.</summary>
 public enum Withheld : short
 {
+    /// <summary>It is none of her hours; she is put off, and this is never stored.</summary>
+    QuietHours = -1,
     Moved = 0,
     OptedOut = 1,
     NoConsent = 2,
@@ -78,6 +85,7 @@ public static class ContactPlaces
 {
     // Whose zone is newer than the list has the bank's day.
     private const string Day = "coalesce((@days)[c.zone + 1], (@days)[2])";
+    private const string Closed = "coalesce((@closed)[c.zone + 1], (@closed)[2], false)";
 
     /// <summary>Takes a place for everyone who may have a marketing attempt on the channel now: consent, refusal, reach and
     /// caps are read again from the row when it is locked, so that attempts at once do not both pass.</summary>
@@ -101,7 +109,7 @@ public static class ContactPlaces
             BatchCommands =
             {
                 new("SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)"),
-                new(TakeSql(gateway, limits, range)),
+                new(TakeSql(gateway, limits, range, day.Closed is not null)),
             },
         };
         var parameters = batch.BatchCommands[1].Parameters;
@@ -111,6 +119,11 @@ public static class ContactPlaces
         parameters.AddWithValue("bit", gateway.Channel.Bit());
         parameters.AddWithValue("month", day.Month);
         parameters.AddWithValue("unprofiled", limits.UsesProfiling);
+        if (day.Closed is { } closed)
+        {
+            parameters.AddWithValue("closed", closed);
+        }
+
         Add(parameters, "per_day", limits.PerDay);
         Add(parameters, "per_week", limits.PerWeek);
         Add(parameters, "channel_per_day", limits.ChannelPerDay);
@@ -138,6 +151,7 @@ public static class ContactPlaces
         GatewayDeclaration gateway,
         long[] keys,
         ContactLimits limits,
+        ContactDay day,
         CancellationToken cancellationToken
     )
     {
@@ -148,6 +162,7 @@ public static class ContactPlaces
                         WHEN opted_out & @bit <> 0 THEN 1
                         WHEN consented & @bit = 0 AND NOT erased THEN 2
                         WHEN erased OR {Reachable(gateway)} & @bit = 0 THEN 4
+                        WHEN {Closed} THEN -1
                         ELSE 5 END::smallint
             FROM contact c
             WHERE customer_key = ANY (@keys)
@@ -157,6 +172,7 @@ public static class ContactPlaces
         command.Parameters.AddWithValue("keys", keys);
         command.Parameters.AddWithValue("bit", gateway.Channel.Bit());
         command.Parameters.AddWithValue("unprofiled", limits.UsesProfiling);
+        command.Parameters.AddWithValue("closed", day.Closed ?? []);
         return await ReadReasonsAsync(command, cancellationToken);
     }
 
@@ -168,31 +184,38 @@ public static class ContactPlaces
         GatewayDeclaration gateway,
         long[] keys,
         bool unprofiled,
+        ContactDay day,
         CancellationToken cancellationToken
     )
     {
         await using var command = new NpgsqlCommand(
             $"""
-            SELECT customer_key, CASE WHEN personalisation_off AND @unprofiled THEN 3 ELSE 4 END::smallint
+            SELECT customer_key,
+                   CASE WHEN personalisation_off AND @unprofiled THEN 3
+                        WHEN erased OR {Reachable(gateway)} & @bit = 0 THEN 4
+                        ELSE -1 END::smallint
             FROM contact c
             WHERE customer_key = ANY (@keys)
-              AND (erased OR {Reachable(gateway)} & @bit = 0 OR personalisation_off AND @unprofiled)
+              AND (erased OR {Reachable(gateway)} & @bit = 0 OR personalisation_off AND @unprofiled OR {Closed})
             """,
             connection
         );
         command.Parameters.AddWithValue("keys", keys);
         command.Parameters.AddWithValue("bit", gateway.Channel.Bit());
         command.Parameters.AddWithValue("unprofiled", unprofiled);
+        command.Parameters.AddWithValue("closed", day.Closed ?? []);
         return await ReadReasonsAsync(command, cancellationToken);
     }
 
-    /// <summary>Of these, who may no longer have what was attempted before; caps apart, for it was counted then.</summary>
+    /// <summary>Of these, who may no longer have, or not now, what was attempted before; caps apart, for it was counted then.
+    /// </summary>
     public static async Task<bool> AnyRefusedAsync(
         NpgsqlConnection connection,
         GatewayDeclaration gateway,
         long[] keys,
         bool marketing,
         bool unprofiled,
+        ContactDay day,
         CancellationToken cancellationToken
     )
     {
@@ -202,7 +225,7 @@ public static class ContactPlaces
                 SELECT
                 FROM contact c
                 WHERE customer_key = ANY (@keys)
-                  AND (erased OR {Reachable(gateway)} & @bit = 0 OR personalisation_off AND @unprofiled
+                  AND (erased OR {Reachable(gateway)} & @bit = 0 OR personalisation_off AND @unprofiled OR {Closed}
                        OR @marketing AND (opted_out & @bit <> 0 OR consented & @bit = 0))
             )
             """,
@@ -212,7 +235,18 @@ public static class ContactPlaces
         command.Parameters.AddWithValue("bit", gateway.Channel.Bit());
         command.Parameters.AddWithValue("marketing", marketing);
         command.Parameters.AddWithValue("unprofiled", unprofiled);
+        command.Parameters.AddWithValue("closed", day.Closed ?? []);
         return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
+    }
+
+    /// <summary>The time zone of each of the customers, by its number.</summary>
+    public static async Task<Dictionary<long, short>> ZonesAsync(NpgsqlConnection connection, long[] keys)
+    {
+        var zones = await connection.QueryAsync<(long Key, short Zone)>(
+            "SELECT customer_key, zone FROM contact WHERE customer_key = ANY (@keys)",
+            new { keys }
+        );
+        return zones.ToDictionary(one => one.Key, one => one.Zone);
     }
 
     /// <summary>Gives places back that were taken at <paramref name="day"/>: whose last contact was then, was contacted last
@@ -235,7 +269,7 @@ public static class ContactPlaces
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    private static string TakeSql(GatewayDeclaration gateway, ContactLimits limits, KeyRange range)
+    private static string TakeSql(GatewayDeclaration gateway, ContactLimits limits, KeyRange range, bool someClosed)
     {
         var word = ContactCounters.Column(gateway.Channel);
         var checks = new List<string>
@@ -254,6 +288,11 @@ public static class ContactPlaces
             limits.ChannelPerMonth,
             "(c.month_contacts / 16 <> @month OR c.month_contacts % 16 < @channel_per_month)"
         );
+        if (someClosed)
+        {
+            checks.Add($"NOT {Closed}");
+        }
+
         if (limits.MinimumGap is not null)
         {
             checks.Add("(c.last_contact_at IS NULL OR c.last_contact_at <= @now - @gap)");

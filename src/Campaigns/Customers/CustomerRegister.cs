@@ -8,11 +8,13 @@ using Npgsql;
 namespace Campaigns.Customers;
 
 /// <summary>The bank's customers.</summary>
-public sealed class CustomerRegister(NpgsqlDataSource dataSource, AddressVault vault)
+/// <param name="consents">Null for the defaults.</param>
+public sealed class CustomerRegister(NpgsqlDataSource dataSource, AddressVault vault, ConsentOptions? consents = null)
 {
     /// <summary>Most customers of one batch.</summary>
     public const int MostAtOnce = 1000;
 
+    private readonly ConsentOptions _consents = consents ?? new ConsentOptions();
     private readonly NameKeys _zones = NameKeys.TimeZones(dataSource);
     private readonly CustomerReader _reader = new(dataSource, vault);
 
@@ -78,7 +80,7 @@ public sealed class CustomerRegister(NpgsqlDataSource dataSource, AddressVault v
     public Task<Result<Done>> EraseAsync(Actor actor, string id, CancellationToken cancellationToken) =>
         Contended.RunAsync(
             dataSource,
-            connection => Erasure.RunAsync(connection, actor, id, cancellationToken),
+            connection => Erasure.RunAsync(connection, actor, id, _consents, cancellationToken),
             cancellationToken
         );
 

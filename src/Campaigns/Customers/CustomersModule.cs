@@ -11,11 +11,12 @@ namespace Campaigns.Customers;
 /// inbox.</summary>
 public static class CustomersModule
 {
-    /// <summary>Needs an <c>NpgsqlDataSource</c>, and <c>Addresses:Keys:{id}</c> and <c>Addresses:LookupKey</c> in the
-    /// configuration.</summary>
+    /// <summary>Needs an <c>NpgsqlDataSource</c>, a <c>TimeProvider</c>, and <c>Addresses:Keys:{id}</c> and
+    /// <c>Addresses:LookupKey</c> in the configuration. Options are <see cref="ConsentOptions"/>.</summary>
     public static IServiceCollection AddCustomers(this IServiceCollection services) =>
         services
             .AddSingleton(provider => AddressVault.From(provider.GetRequiredService<IConfiguration>()))
+            .AddSingleton(provider => ConsentOptions.Of(provider.GetRequiredService<IConfiguration>()))
             .AddSingleton<Fields>()
             .AddSingleton<CustomerRegister>()
             .AddSingleton<Consents>()
@@ -31,5 +32,7 @@ public static class CustomersModule
             .AddSingleton<ImportMappings>()
             .AddSingleton<CustomerImport>()
             .AddSingleton<ImportMerger>()
-            .AddHostedService(provider => provider.GetRequiredService<ImportMerger>());
+            .AddHostedService(provider => provider.GetRequiredService<ImportMerger>())
+            .AddSingleton<ConsentTerm>()
+            .AddHostedService(provider => provider.GetRequiredService<ConsentTerm>());
 }

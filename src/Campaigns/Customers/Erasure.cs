@@ -7,13 +7,14 @@ using Npgsql;
 
 namespace Campaigns.Customers;
 
-/// <summary>Removes a person and keeps the pseudonym.</summary>
+/// <summary>Removes a person and keeps the pseudonym, and under it the proofs of consent for their term.</summary>
 internal static class Erasure
 {
     public static async Task<Result<Done>> RunAsync(
         NpgsqlConnection connection,
         Actor actor,
         string id,
+        ConsentOptions options,
         CancellationToken cancellationToken
     )
     {
@@ -49,6 +50,7 @@ internal static class Erasure
             )
         );
         await shared.HoldAddressesAsync(RowSource.NoAddresses, addresses);
+        var now = await BusinessClock.NowAsync(connection);
         await connection.ExecuteAsync(
             """
             DELETE FROM event WHERE customer_key = @key;
@@ -62,7 +64,8 @@ internal static class Erasure
             WHERE r.plan #>> '{goal,field}' IS NOT NULL AND b.run_key = r.run_key AND b.customer_key = @key;
             DELETE FROM goal_followup f USING run r
             WHERE r.plan #>> '{goal,field}' IS NOT NULL AND f.run_key = r.run_key AND f.customer_key = @key;
-            UPDATE customer SET attributes = '{}', tags = '{}', stub = false, erased = true, updated_at = @now
+            UPDATE customer SET attributes = '{}', tags = '{}', stub = false, erased = true, updated_at = @now,
+                evidence_until = @until
             WHERE customer_key = @key;
             UPDATE contact SET
                 erased = true, reachable = 0, shared = 0, consented = 0, zone = 1, preferred_slots = 0,
@@ -70,17 +73,15 @@ internal static class Erasure
                 sensitive_consent = false, personalisation_off = true
             WHERE customer_key = @key
             """,
-            new { key, now = await BusinessClock.NowAsync(connection) }
+            new
+            {
+                key,
+                now,
+                until = options.EvidenceUntil(now),
+            }
         );
         await shared.SettleAsync(RowSource.NoAddresses, addresses);
-        await AuditLog.WriteAsync(
-            connection,
-            await BusinessClock.NowAsync(connection),
-            actor,
-            "erased",
-            "customer",
-            id
-        );
+        await AuditLog.WriteAsync(connection, now, actor, "erased", "customer", id);
         return default(Done);
     }
 }

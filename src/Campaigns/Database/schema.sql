@@ -187,6 +187,7 @@ TABLE consent
     recorded_at timestamp with time zone NOT NULL
     CONSTRAINT consent_pkey PRIMARY KEY (customer_key, consent_id)
     CONSTRAINT consent_purpose_check CHECK ((purpose = ANY (ARRAY['marketing'::text, 'sensitive'::text, 'personalisation'::text])))
+    CREATE TRIGGER consent_stays BEFORE DELETE OR UPDATE ON public.consent FOR EACH ROW EXECUTE FUNCTION consent_stays()
 
 TABLE contact
     customer_key bigint NOT NULL
@@ -254,9 +255,11 @@ TABLE customer
     stub boolean NOT NULL DEFAULT false
     erased boolean NOT NULL DEFAULT false
     updated_at timestamp with time zone NOT NULL
+    evidence_until timestamp with time zone
     CONSTRAINT customer_customer_id_key UNIQUE (customer_id)
     CONSTRAINT customer_pkey PRIMARY KEY (customer_key)
     CREATE UNIQUE INDEX customer_customer_id_key ON public.customer USING btree (customer_id)
+    CREATE INDEX customer_evidence_until ON public.customer USING btree (evidence_until) WHERE (evidence_until IS NOT NULL)
 
 TABLE decision
     customer_key bigint NOT NULL
@@ -802,6 +805,22 @@ BEGIN
     RETURN NEW;
 END
 $function$
+
+CREATE OR REPLACE FUNCTION public.consent_stays()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF TG_OP = 'DELETE' AND EXISTS (
+        SELECT
+        FROM customer c
+        CROSS JOIN business_clock b
+        WHERE c.customer_key = OLD.customer_key AND c.erased AND c.evidence_until <= clock_timestamp() + b.clock_offset
+    ) THEN
+        RETURN OLD;
+    END IF;
+    RAISE EXCEPTION 'a proof of consent is kept as it is until its term has passed' USING ERRCODE = 'restrict_violation';
+END $function$
 
 CREATE OR REPLACE FUNCTION public.delivered_touches(run integer, customers bigint[])
  RETURNS SETOF bigint

@@ -6,7 +6,13 @@ namespace Campaigns.Dispatch;
 
 /// <summary>Who of a round may go.</summary>
 /// <param name="Waiting">A campaign with a higher priority may still need their place.</param>
-internal sealed record Admitted(List<Touch> Passed, IReadOnlyDictionary<long, Withheld> Refused, List<Touch> Waiting);
+/// <param name="Quiet">It is none of their hours, where they are now.</param>
+internal sealed record Admitted(
+    List<Touch> Passed,
+    IReadOnlyDictionary<long, Withheld> Refused,
+    List<Touch> Waiting,
+    List<Touch> Quiet
+);
 
 /// <summary>Reads consent and reach again, and takes a place under the caps for everyone who may go.</summary>
 internal sealed class Admission(Rivals rivals)
@@ -27,7 +33,7 @@ internal sealed class Admission(Rivals rivals)
     {
         if (candidates.Count == 0)
         {
-            return new Admitted([], new Dictionary<long, Withheld>(), []);
+            return new Admitted([], new Dictionary<long, Withheld>(), [], []);
         }
 
         long[] keys = [.. candidates.Select(touch => touch.CustomerKey)];
@@ -38,6 +44,7 @@ internal sealed class Admission(Rivals rivals)
                 gateway,
                 keys,
                 wave.Plan.UsesProfiling,
+                dates,
                 cancellationToken
             );
             if (!again)
@@ -51,7 +58,7 @@ internal sealed class Admission(Rivals rivals)
         var limits = wave.Limits(gateway);
         if (again)
         {
-            var reasons = await ContactPlaces.WhyNotAsync(connection, gateway, keys, limits, cancellationToken);
+            var reasons = await ContactPlaces.WhyNotAsync(connection, gateway, keys, limits, dates, cancellationToken);
             var gone = reasons.Where(one => one.Value != Withheld.FrequencyCap);
             return Sort(candidates, gone.ToDictionary(one => one.Key, one => one.Value), []);
         }
@@ -78,11 +85,11 @@ internal sealed class Admission(Rivals rivals)
 
         if (taken.Count == keys.Length)
         {
-            return new Admitted(candidates, new Dictionary<long, Withheld>(), []);
+            return new Admitted(candidates, new Dictionary<long, Withheld>(), [], []);
         }
 
         long[] rest = [.. keys.Where(key => !taken.Contains(key))];
-        var refused = await ContactPlaces.WhyNotAsync(connection, gateway, rest, limits, cancellationToken);
+        var refused = await ContactPlaces.WhyNotAsync(connection, gateway, rest, limits, dates, cancellationToken);
         if (refused.Count != rest.Length)
         {
             throw new InvalidOperationException("A customer has no contact row.");
@@ -143,7 +150,7 @@ internal sealed class Admission(Rivals rivals)
         Dictionary<long, int> waiting
     )
     {
-        var (passed, later) = (new List<Touch>(candidates.Count), new List<Touch>());
+        var (passed, later, quiet) = (new List<Touch>(candidates.Count), new List<Touch>(), new List<Touch>());
         foreach (var touch in candidates)
         {
             if (!refused.TryGetValue(touch.CustomerKey, out var reason))
@@ -155,8 +162,13 @@ internal sealed class Admission(Rivals rivals)
                 refused.Remove(touch.CustomerKey);
                 later.Add(touch);
             }
+            else if (reason == Withheld.QuietHours)
+            {
+                refused.Remove(touch.CustomerKey);
+                quiet.Add(touch);
+            }
         }
 
-        return new Admitted(passed, refused, later);
+        return new Admitted(passed, refused, later, quiet);
     }
 }

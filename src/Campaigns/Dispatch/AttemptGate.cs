@@ -67,7 +67,7 @@ internal sealed class AttemptGate(
         }
 
         candidates.RemoveAll(touch => withheld.ContainsKey(touch.CustomerKey));
-        var dates = await localDays.AtAsync(connection, fence.Now, fence.Zones);
+        var (dates, times) = await TimesAsync(connection, wave, fence);
         var admitted = await admission.OfAsync(
             connection,
             wave,
@@ -86,7 +86,13 @@ internal sealed class AttemptGate(
         var passed = admitted.Passed;
         if (admitted.Waiting.Count > 0)
         {
-            await LetWaitAsync(connection, chunk, admitted.Waiting, dates.Now, withheld);
+            var askAgain = dates.Now + AskAgain;
+            await LaterAsync(connection, chunk, admitted.Waiting, askAgain, yields: true, withheld);
+        }
+
+        if (admitted.Quiet.Count > 0)
+        {
+            await PutOffAsync(connection, chunk, admitted.Quiet, times, withheld);
         }
 
         if (passed.Count > 0 && passed.Count < gateway.MinBatch && chunk.Asked is null)
@@ -106,7 +112,7 @@ internal sealed class AttemptGate(
 
         var attempts = Split(chunk, gateway, passed, keys, fence.FirstRequest, dates);
         await AppendAndCommitAsync(connection, chunk, gateway, fence, attempts, withheld, answers, cancellationToken);
-        return new Round(Halt.None, attempts) { Open = fence.Open };
+        return new Round(Halt.None, attempts) { Open = Least(fence.Open, times.Left) };
     }
 
     /// <summary>Reads again what may forbid to repeat a request, and renews the lease where nothing does.</summary>
@@ -123,10 +129,11 @@ internal sealed class AttemptGate(
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var fence = await fences.TakeAsync(connection, chunk, wave, gateway, [], requests: 0, cancellationToken);
-        var dates = await localDays.AtAsync(connection, fence.Now, fence.Zones);
+        var (dates, times) = await TimesAsync(connection, wave, fence);
+        var open = Least(fence.Open, times.Left);
         if (fence.Halt != Halt.None)
         {
-            return (fence.Halt, dates, fence.Open);
+            return (fence.Halt, dates, open);
         }
 
         long[] keys = [.. touches.Select(Key)];
@@ -137,24 +144,67 @@ internal sealed class AttemptGate(
                 keys,
                 wave.Marketing,
                 wave.Plan.UsesProfiling,
+                dates,
                 cancellationToken
             )
         )
         {
-            return (Halt.Refused, dates, fence.Open);
+            return (Halt.Refused, dates, open);
         }
 
         await transaction.CommitAsync(cancellationToken);
-        return (Halt.None, dates, fence.Open);
+        return (Halt.None, dates, open);
     }
 
-    /// <summary>Their places are a higher campaign's until it has gone or ended: they ask again, as long as the window is
-    /// open.</summary>
-    private static async Task LetWaitAsync(
+    /// <summary>The days and the hours of the fence's instant, everywhere.</summary>
+    private async Task<(ContactDay Dates, ZoneTimes Times)> TimesAsync(
+        NpgsqlConnection connection,
+        WaveContext wave,
+        AttemptFence fence
+    )
+    {
+        var dates = await localDays.AtAsync(connection, fence.Now, fence.Zones);
+        var times = wave.Hours.At(localDays.Names, fence.Now);
+        return (dates with { Closed = times.Closed }, times);
+    }
+
+    private static TimeSpan Least(TimeSpan one, TimeSpan other) => one < other ? one : other;
+
+    /// <summary>They live elsewhere than when they were planned, or the hours there begin later: they wait for them. What the
+    /// window does not last for rolls to the next when it closes, or expires.</summary>
+    private static async Task PutOffAsync(
         NpgsqlConnection connection,
         Chunk chunk,
         List<Touch> touches,
-        DateTimeOffset now,
+        ZoneTimes times,
+        Dictionary<long, Withheld> withheld
+    )
+    {
+        if (chunk.Asked is not null)
+        {
+            foreach (var key in touches.Select(Key))
+            {
+                withheld[key] = Withheld.Unanswered;
+            }
+
+            return;
+        }
+
+        var zones = await ContactPlaces.ZonesAsync(connection, [.. touches.Select(Key)]);
+        foreach (var group in touches.GroupBy(touch => times.OpensIn(zones[touch.CustomerKey])))
+        {
+            await LaterAsync(connection, chunk, [.. group], group.Key, yields: false, withheld);
+        }
+    }
+
+    /// <summary>They ask again, as long as the window is open.</summary>
+    /// <param name="yields">Whether their places are a higher campaign's until it has gone or ended; they are late then.</param>
+    private static async Task LaterAsync(
+        NpgsqlConnection connection,
+        Chunk chunk,
+        List<Touch> touches,
+        DateTimeOffset dueAt,
+        bool yields,
         Dictionary<long, Withheld> withheld
     )
     {
@@ -167,9 +217,9 @@ internal sealed class AttemptGate(
             keys,
             chunk.Try,
             chunk.Fresh,
-            now + AskAgain,
-            LateAs: chunk.Number,
-            Yields: true
+            dueAt,
+            LateAs: yields ? chunk.Number : null,
+            Yields: yields
         );
         await ChunkQueue.AddAsync(connection, chunk.RunKey, [later]);
         foreach (var key in keys)

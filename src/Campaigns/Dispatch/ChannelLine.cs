@@ -22,6 +22,9 @@ internal sealed partial class ChannelLine
     /// <summary>Longest time between an attempt's commit and its request: what was read for it must still be so.</summary>
     private static readonly TimeSpan AtMost = TimeSpan.FromSeconds(2);
 
+    /// <summary>Calls a second where neither the operator nor the provider says how many.</summary>
+    private const double UnsaidRate = 10;
+
     private readonly Gateways _gateways;
     private readonly TimeProvider _time;
     private readonly Channel _channel;
@@ -72,7 +75,8 @@ internal sealed partial class ChannelLine
     /// <summary>Null where no gateway serves the channel.</summary>
     internal IGateway? Gateway => _gateways.Named(_channel, Name);
     internal int Concurrency => _gateways.SettingsOf(_channel, Name).Concurrency;
-    internal double RatePerSecond => _gateways.SettingsOf(_channel, Name).RatePerSecond;
+    internal double RatePerSecond =>
+        _gateways.SettingsOf(_channel, Name).RatePerSecond ?? Gateway?.Declaration.RatePerSecond ?? UnsaidRate;
 
     /// <summary>As operators read it: <c>closed</c>, <c>open</c> or <c>half-open</c>.</summary>
     internal string Breaker =>

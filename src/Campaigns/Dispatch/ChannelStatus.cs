@@ -60,7 +60,8 @@ public sealed record GatewayStatus
     /// <summary>Nothing is sent before this instant: the provider asked for a rest.</summary>
     public DateTimeOffset? RestsUntil { get; init; }
 
-    /// <summary>Calls to the provider a second, by all nodes together.</summary>
+    /// <summary>Calls to the provider a second, by all nodes together: as configured, or what the provider takes by default
+    /// where nothing is.</summary>
     public double RatePerSecond { get; init; }
 
     /// <summary><c>closed</c>, <c>open</c> or <c>half-open</c>: open where any node finds it broken, half-open as the node

@@ -9,10 +9,13 @@ namespace Campaigns.Dispatch;
 internal sealed class LocalDays
 {
     /// <summary>Zone 1 is the bank's, and a customer's where it is unknown.</summary>
-    private const int Bank = 1;
+    internal const int Bank = 1;
     private static readonly LocalDate Epoch = new(2000, 1, 1);
 
-    private volatile DateTimeZone[] _zones = [];
+    private volatile DateTimeZone?[] _zones = [];
+
+    /// <summary>Names of time zones by their number, as last read; null where no zone has the number.</summary>
+    internal IReadOnlyList<string?> Names => [.. _zones.Select(zone => zone?.Id)];
 
     /// <summary>Days since 2000-01-01 by zone.</summary>
     /// <param name="zones">The highest number of a zone; null where it was not read.</param>
@@ -28,20 +31,19 @@ internal sealed class LocalDays
         var days = new int[known.Length];
         for (var zone = 0; zone < known.Length; zone++)
         {
-            days[zone] = Period.DaysBetween(Epoch, instant.InZone(known[zone]).Date);
+            days[zone] = Period.DaysBetween(Epoch, instant.InZone(known[zone] ?? DateTimeZone.Utc).Date);
         }
 
-        var bank = instant.InZone(known[Bank]).Date;
+        var bank = instant.InZone(known[Bank]!).Date;
         return new ContactDay(now, days, (12 * bank.Year) + bank.Month);
     }
 
-    private static async Task<DateTimeZone[]> ReadAsync(NpgsqlConnection connection)
+    private static async Task<DateTimeZone?[]> ReadAsync(NpgsqlConnection connection)
     {
         var rows = (
             await connection.QueryAsync<(short Zone, string Name)>("SELECT zone, name FROM time_zone")
         ).ToList();
-        var zones = new DateTimeZone[rows.Max(row => row.Zone) + 1];
-        Array.Fill(zones, DateTimeZone.Utc);
+        var zones = new DateTimeZone?[rows.Max(row => row.Zone) + 1];
         foreach (var (zone, name) in rows)
         {
             zones[zone] = DateTimeZoneProviders.Tzdb[name];

@@ -21,6 +21,9 @@ internal sealed class WaveContext
 
     public required IReadOnlyDictionary<short, Message> Messages { get; init; }
 
+    /// <summary>When customers of each time zone may be sent to by the bank's own hours.</summary>
+    internal ZoneHours Hours => field ??= new ZoneHours(Plan.Hours, Channel);
+
     /// <summary>Whether a customer who has the goal's event needs no touch any more.</summary>
     internal bool EndsWithGoal => !Plan.Goal.EveryTime;
 

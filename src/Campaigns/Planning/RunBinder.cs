@@ -31,6 +31,7 @@ internal static class RunBinder
         {
             AllowsOver65 = allowsOver65,
             Caps = Within(policy.Policy.Caps, gateways.For(Channel.WeChat, bound.Definition.Purpose)),
+            Hours = policy.Policy.Hours,
             PolicyVersion = policy.Version,
             CalendarVersion = calendarVersion,
             WithoutAddress = gateways.WithoutAddress(bound.Definition.Purpose),

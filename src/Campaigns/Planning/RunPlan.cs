@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Campaigns.Calendar;
 using Campaigns.Channels;
 using Campaigns.Lifecycle;
 using Campaigns.Segments;
@@ -59,6 +60,10 @@ public sealed record RunPlan
     /// <summary>The last that each limited channel's budget reaches.</summary>
     public IReadOnlyDictionary<Channel, Cut> BudgetCuts { get; init; } = new Dictionary<Channel, Cut>();
     public int? PacePerHour { get; init; }
+
+    /// <summary>The bank's own hours, as the timetable was made by: whoever lives elsewhere by the time of sending is put off by
+    /// them. Null in plans that bind none.</summary>
+    public ContactHours? Hours { get; init; }
 
     /// <summary>How large an audience was approved; null for any.</summary>
     public AudienceBounds? Approved { get; init; }

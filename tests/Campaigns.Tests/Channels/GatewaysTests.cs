@@ -3,6 +3,7 @@ using Campaigns.Tests.Support;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 
 namespace Campaigns.Tests.Channels;
 
@@ -64,6 +65,34 @@ public sealed class GatewaysTests
     }
 
     [Theory]
+    [InlineData("wechat-mass", Purpose.Marketing)]
+    [InlineData("wechat-template", Purpose.Servicing)]
+    [InlineData("wechat-subscribe", Purpose.Servicing)]
+    public void Whose_callbacks_name_an_account_serves_nothing_until_the_settings_name_it(string name, Purpose purpose)
+    {
+        using var database = NpgsqlDataSource.Create("Host=127.0.0.1;Port=1");
+        _configuration["Channels:wechat:BaseUrl"] = "http://127.0.0.1:1";
+        _configuration["Channels:wechat:KeyId"] = "wx1";
+        _configuration["Channels:wechat:Secret"] = "very-secret";
+        _configuration["Channels:wechat:CallbackSecret"] = "token";
+        var services = new ServiceCollection().AddSingleton(database).AddChannels(_configuration);
+        services.AddLogging(logging => logging.AddProvider(Log));
+        var gateways = services.BuildServiceProvider().GetRequiredService<Gateways>();
+        Change(("Channels:wechat:Gateway", name), ("Channels:wechat:Account", " "));
+
+        Assert.Null(gateways.For(Channel.WeChat, purpose));
+        Assert.Contains(
+            $"{name}: Account is missing",
+            Assert.Single(Log.Lines, line => line.Contains("WeChat", StringComparison.Ordinal)),
+            StringComparison.Ordinal
+        );
+        Change(("Channels:wechat:Account", "gh_1"));
+        Assert.NotNull(gateways.For(Channel.WeChat, purpose));
+        Change(("Channels:wechat:Account", ""), ("Channels:wechat:CallbackSecret", ""));
+        Assert.NotNull(gateways.For(Channel.WeChat, purpose));
+    }
+
+    [Theory]
     [InlineData("Channels:sms:Timeout", "very-secret")]
     [InlineData("Channels:sms:Gateway", "very-secret")]
     [InlineData("Channels:sms:Gateway", "jpush")]
@@ -107,7 +136,7 @@ public sealed class GatewaysTests
         Assert.Equal("aliyun-sms", _gateways.For(Channel.Sms, Purpose.Marketing)?.Declaration.Name);
         Assert.Equal("bank-sms", _gateways.For(Channel.Sms, Purpose.Servicing)?.Declaration.Name);
         Assert.Equal(500, _gateways.SettingsOf(Channel.Sms, Purpose.Marketing).RatePerSecond);
-        Assert.Equal(10, _gateways.SettingsOf(Channel.Sms, Purpose.Servicing).RatePerSecond);
+        Assert.Null(_gateways.SettingsOf(Channel.Sms, Purpose.Servicing).RatePerSecond);
     }
 
     [Fact]

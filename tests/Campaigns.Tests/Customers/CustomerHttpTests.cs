@@ -5,6 +5,8 @@ using Campaigns.Access;
 using Campaigns.Api.Endpoints;
 using Campaigns.Customers;
 using Campaigns.Tests.Support;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace Campaigns.Tests.Customers;
 
@@ -48,6 +50,40 @@ public sealed class CustomerHttpTests
         var erased = await backend.DeleteAsync(new Uri("/v1/customers/c-1", UriKind.Relative));
         Assert.Equal(HttpStatusCode.NoContent, erased.StatusCode);
         await backend.GetAsync(new Uri("/v1/customers/c-1", UriKind.Relative)).RefusedAsync(404, "not-found");
+    }
+
+    [Theory]
+    [InlineData("""{"addresses":{"phone":"13812345678 or so"}}""")]
+    [InlineData("""{"addresses":{"phone":13812345678}}""")]
+    [InlineData("""{"addresses":{"openId":"13812345678 "}}""")]
+    [InlineData("""{"zone":"13812345678"}""")]
+    [InlineData("""{"attributes":{"balance":"13812345678"}}""")]
+    [InlineData("""{"tags":["+8613812345678\u0000"]}""")]
+    [InlineData("""{"addresses":{"phone":"13812345678"}""")]
+    public async Task R17_what_is_wrong_with_a_customer_is_said_without_the_number(string body)
+    {
+        var log = new LogLines();
+        await using var api = await ApiHost.StartAsync(configure: services =>
+            services.AddSingleton<ILoggerProvider>(log)
+        );
+        var backend = api.As(Role.Backend);
+        await backend.PutAsync("/v1/fields/balance", new FieldBody { Type = FieldType.Number }).ReadAsync<Field>();
+
+        using var refused = await backend.SendJsonAsync(HttpMethod.Put, "/v1/customers/c-1", body);
+        using var batch = await backend.SendJsonAsync(
+            HttpMethod.Post,
+            "/v1/customers",
+            $$$"""{"items":[{"customerId":"c-1",{{{body[1..^1]}}}}]}"""
+        );
+
+        Assert.InRange((int)refused.StatusCode, 400, 422);
+        string[] texts = [await TextAsync(refused), await TextAsync(batch), .. log.Lines];
+        foreach (var text in texts)
+        {
+            Assert.DoesNotContain("12345678", text, StringComparison.Ordinal);
+        }
+
+        static Task<string> TextAsync(HttpResponseMessage answer) => answer.Content.ReadAsStringAsync();
     }
 
     [Theory]

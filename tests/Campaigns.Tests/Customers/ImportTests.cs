@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Campaigns.Channels;
 using Campaigns.Customers;
 using Campaigns.Customers.Import;
@@ -402,5 +403,21 @@ public sealed class ImportTests
             length = 0;
             return false;
         }
+    }
+
+    [Fact]
+    public async Task R17_what_is_wrong_in_a_file_is_said_without_the_number()
+    {
+        await using var api = await ApiHost.StartAsync(role: "all");
+        await api.DeclareAsync("balance");
+        var phone = new ImportColumn { Column = "phone", To = ImportTarget.Phone };
+        await api.MapAsync(ImportSteps.IdAndBalance with { Columns = [phone, ImportSteps.Attribute("balance")] });
+
+        var result = await api.ImportAsync(
+            "id,phone,balance\na,13812345678x,1\nb,13912345678,13812345678x\nc,1381234567800000000000000,2\n"
+        );
+
+        Assert.Equal([2L, 3L, 4L], result.Errors.Select(error => error.Line));
+        Assert.DoesNotContain("12345678", JsonSerializer.Serialize(result), StringComparison.Ordinal);
     }
 }

@@ -190,6 +190,7 @@ internal sealed class GivenRun : IAsyncDisposable
             HoldoutSalt = "h",
             VariantSalt = "v",
             UsesProfiling = spec.UsesProfiling,
+            Hours = spec.Hours,
         };
 
     private static async Task WavesAsync(NpgsqlConnection connection, int run, RunSpec spec, DateTimeOffset now)
@@ -351,4 +352,7 @@ internal sealed record RunSpec
     public IReadOnlyDictionary<string, string> Defaults { get; init; } = new Dictionary<string, string>();
     public bool UsesProfiling { get; init; }
     public DayKind Days { get; init; } = DayKind.Any;
+
+    /// <summary>The bank's own; null for every hour.</summary>
+    public ContactHours? Hours { get; init; }
 }

@@ -112,6 +112,7 @@ internal sealed class GivenTesters : IAsyncDisposable
             ["Channels:wechat:KeyId"] = "simulator",
             ["Channels:wechat:Secret"] = "simulator",
             ["Channels:wechat:CallbackSecret"] = "simulator",
+            ["Channels:wechat:Account"] = "gh_simulator",
             ["Channels:app:Gateway"] = "inbox",
         };
 

@@ -207,6 +207,31 @@ public sealed class ApprovalTests(LifecycleHost host) : IClassFixture<LifecycleH
         Assert.Null((await GivenCampaign.LaunchableAsync(_api.Database.DataSource, _id)).Error);
     }
 
+    [Theory]
+    [InlineData("include")]
+    [InlineData("exclude")]
+    [InlineData("rank")]
+    public async Task R11_whatever_way_a_campaign_uses_sensitive_data_its_launch_is_a_conflict(string way)
+    {
+        var audience = GivenCampaign.Definition.Audience;
+        audience = way switch
+        {
+            "include" => audience with { Include = [GivenCampaign.Sensitive] },
+            "exclude" => audience with { Exclude = [GivenCampaign.Sensitive] },
+            _ => audience with { Top = new TopN("balance", 10) },
+        };
+        var definition = GivenCampaign.Definition with { Audience = audience };
+        await GivenCampaign.ApprovedAsync(_api, _id, definition);
+
+        await _api.As(Role.Marketer)
+            .PostAsync($"/v1/campaigns/{_id}/launch", new { })
+            .RefusedAsync(409, "assessment-missing");
+        Assert.Equal(
+            CampaignState.Approved,
+            (await _api.As(Role.Marketer).GetAsync($"/v1/campaigns/{_id}").ReadAsync<Campaign>()).State
+        );
+    }
+
     [Fact]
     public async Task R11_a_template_that_names_sensitive_data_asks_for_an_assessment_as_well()
     {

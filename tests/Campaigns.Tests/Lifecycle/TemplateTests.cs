@@ -315,6 +315,59 @@ public sealed class TemplateTests(LifecycleHost host) : IClassFixture<LifecycleH
     }
 
     [Fact]
+    public async Task A_mass_message_is_no_longer_than_WeChat_takes()
+    {
+        var text = GivenCampaign.SmsTemplate with
+        {
+            Channel = Channel.WeChat,
+            Text = new string('惠', 299) + "\U0001F381",
+            ProviderTemplate = null,
+            Link = null,
+        };
+        await PutAsync(_id, text).ReadAsync<Template>();
+
+        await PutAsync(_id, text with { Text = text.Text + "。" }).RefusedAsync(422, "not-the-providers-form");
+        await PutAsync(_id, text with { Link = "https://bank.example" }).RefusedAsync(422, "not-the-providers-form");
+        await PutAsync(_id, text with { Text = text.Text + "。", ProviderTemplate = "an-article" })
+            .ReadAsync<Template>();
+    }
+
+    [Fact]
+    public async Task A_push_is_no_larger_than_JPush_takes_for_either_system()
+    {
+        var settings = new Dictionary<string, string?>
+        {
+            ["Channels:app:Gateway"] = "jpush",
+            ["Channels:app:BaseUrl"] = "http://127.0.0.1:9",
+            ["Channels:app:KeyId"] = "key",
+            ["Channels:app:Secret"] = "secret",
+        };
+        await using var api = await ApiHost.StartAsync(settings: settings);
+        var around = """{"alert":{"title":"","body":""},"extras":{"key":""}}""".Length + 64 + "Hi".Length;
+        var push = GivenCampaign.SmsTemplate with
+        {
+            Channel = Channel.App,
+            Title = "Hi",
+            Text = new string('惠', (2_000 - around) / 3),
+            ProviderTemplate = null,
+            Link = null,
+            Defaults = new Dictionary<string, string>(),
+        };
+        await SaveAsync(push).ReadAsync<Template>();
+
+        var problem = await SaveAsync(push with { Text = push.Text + "惠" })
+            .RefusedAsync(422, "not-the-providers-form");
+        Assert.Contains("iOS", Assert.Single(problem.Errors).Detail, StringComparison.Ordinal);
+        await SaveAsync(push with { Link = "https://bank.example" }).RefusedAsync(422, "not-the-providers-form");
+        var both = await SaveAsync(push with { Text = new string('惠', 1_500) })
+            .RefusedAsync(422, "not-the-providers-form");
+        Assert.Equal(2, both.Errors.Count);
+
+        Task<HttpResponseMessage> SaveAsync(TemplateDraft draft) =>
+            api.As(Role.Marketer).PutAsync($"/v1/templates/{_id}", draft);
+    }
+
+    [Fact]
     public async Task A_gateway_that_sends_its_providers_templates_needs_one_named() =>
         await PutAsync(_id, GivenCampaign.SmsTemplate with { ProviderTemplate = null })
             .RefusedAsync(422, "provider-template-missing");

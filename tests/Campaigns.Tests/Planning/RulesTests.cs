@@ -199,6 +199,24 @@ public sealed class RulesTests(LifecycleHost host) : IClassFixture<LifecycleHost
     }
 
     [Fact]
+    public async Task R14_a_run_keeps_the_hours_by_which_whoever_moves_is_put_off()
+    {
+        await CustomerAsync("consented = 7");
+        await GivenCampaign.ApprovedAsync(_api, _id, Campaign);
+        await _marketer.PostAsync($"/v1/campaigns/{_id}/launch", new { }).ReadAsync<Launched>();
+
+        await using var connection = await _api.Database.DataSource.OpenConnectionAsync();
+        var hours = await connection.QuerySingleAsync<string>(
+            """
+            SELECT plan #>> '{hours,quietHours,from}' FROM run JOIN campaign USING (campaign_key)
+            WHERE campaign_id = @_id
+            """,
+            new { _id }
+        );
+        Assert.StartsWith("20:00", hours, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task R14_a_touch_is_put_off_to_eight_at_night_and_goes_at_once_by_day()
     {
         await using var api = await GivenCampaign.HostAsync();

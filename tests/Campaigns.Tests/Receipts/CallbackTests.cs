@@ -24,6 +24,7 @@ public sealed class CallbackTests : IAsyncLifetime
                 ["Channels:sms:aliyun-sms:CallbackSecret"] = "path-secret",
                 ["Channels:wechat:Gateway"] = "wechat-mass",
                 ["Channels:wechat:CallbackSecret"] = "token",
+                ["Channels:wechat:Account"] = "gh_1",
                 ["Addresses:Keys:1"] = Convert.ToBase64String(new byte[32]),
                 ["Addresses:LookupKey"] = Convert.ToBase64String(new byte[32]),
             },
@@ -112,7 +113,7 @@ public sealed class CallbackTests : IAsyncLifetime
 
     [Theory]
     [InlineData(
-        "<xml><CreateTime>1714112445</CreateTime><Event>MASSSENDJOBFINISH</Event><MsgID>7</MsgID><Status>sendsuccess</Status>"
+        "<xml><ToUserName>gh_1</ToUserName><CreateTime>1714112445</CreateTime><Event>MASSSENDJOBFINISH</Event><MsgID>7</MsgID><Status>sendsuccess</Status>"
             + "<TotalCount>3</TotalCount><FilterCount>3</FilterCount><SentCount>3</SentCount><ErrorCount>0</ErrorCount></xml>",
         200
     )]
@@ -126,16 +127,22 @@ public sealed class CallbackTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_event_for_another_account_is_refused_where_the_settings_name_one()
+    public async Task An_event_for_another_account_is_refused_and_any_where_the_settings_name_none()
     {
         const string body =
             "<xml><ToUserName>gh_1</ToUserName><CreateTime>1714112445</CreateTime><Event>unsubscribe</Event></xml>";
 
-        Assert.Equal(HttpStatusCode.OK, await StatusAsync(account: null));
+        Assert.Equal(HttpStatusCode.Forbidden, await StatusAsync(account: null));
         Assert.Equal(HttpStatusCode.OK, await StatusAsync("gh_1"));
         Assert.Equal(HttpStatusCode.Forbidden, await StatusAsync("gh_2"));
         using var refused = await PostAsync(WeChat(DateTimeOffset.UtcNow), body, "text/xml");
         Assert.Contains("another-account", await refused.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        using var unnamed = await PostAsync(
+            WeChat(DateTimeOffset.UtcNow),
+            body.Replace("gh_1", "", StringComparison.Ordinal),
+            "text/xml"
+        );
+        Assert.Equal(HttpStatusCode.Forbidden, unnamed.StatusCode);
 
         async Task<HttpStatusCode> StatusAsync(string? account)
         {

@@ -1,10 +1,14 @@
 using System.Net;
+using Campaigns.Access;
+using Campaigns.Api.Endpoints;
 using Campaigns.Channels;
 using Campaigns.Planning;
 using Campaigns.Simulator;
 using Campaigns.Tests.Channels;
 using Campaigns.Tests.Dispatch;
 using Campaigns.Tests.Support;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Channel = Campaigns.Channels.Channel;
 
 namespace Campaigns.Tests.Receipts;
@@ -74,6 +78,127 @@ public sealed class RulesOnTheWireTests : IAsyncLifetime
         Assert.Equal([five, five, six, six], await SentToAsync("bank-sms"));
         Assert.Empty(await SentToAsync("wechat"));
         Assert.Equal("在吗", await _given.AskAsync<string>("SELECT content FROM reply WHERE NOT understood"));
+    }
+
+    [Fact]
+    public async Task R3_a_refusal_of_one_signature_holds_for_what_another_signs()
+    {
+        await using var host = await HostAsync();
+        var spec = new RunSpec
+        {
+            Customers = [1, 2],
+            Text = "hello",
+            OpensIn = TimeSpan.FromMinutes(1),
+        };
+        var (signed, renamed) = (await _given.RunAsync(spec), await _given.RunAsync(spec));
+        await _given.ExecuteAsync(
+            """
+            UPDATE template_version SET sender = '示例银行' WHERE template_id = 'campaign-1-Sms';
+            UPDATE template_version SET sender = '示例银行信用卡' WHERE template_id = 'campaign-2-Sms';
+            """
+        );
+        var first = await _given.RunAsync(spec with { Customers = [1], OpensIn = TimeSpan.FromMinutes(-1) });
+        await EndsAsync(first, "accepted 1");
+        using var replied = await _simulator.PostAsync(
+            "/simulator/replies",
+            new ReplySetting(GivenRun.Address(1, Channel.Sms), "R", "bank-sms")
+        );
+        await _given.PassAsync(TimeSpan.FromMinutes(2));
+
+        await EndsAsync(signed, "accepted 1, suppressed(opted_out) 1");
+        await EndsAsync(renamed, "accepted 1, suppressed(opted_out) 1");
+        Assert.Equal(1, (await SentToAsync("bank-sms")).Count(to => to == GivenRun.Address(1, Channel.Sms)));
+    }
+
+    [Fact]
+    public async Task R8_switching_personalisation_off_holds_at_once_for_what_is_planned_already()
+    {
+        await using var host = await HostAsync();
+        var spec = new RunSpec
+        {
+            Customers = [1, 2],
+            Text = "hello",
+            OpensIn = TimeSpan.FromMinutes(1),
+        };
+        var profiled = await _given.RunAsync(spec with { UsesProfiling = true });
+        var plain = await _given.RunAsync(spec);
+        await SaysAsync("marketing", granted: true);
+        await SaysAsync("personalisation", granted: false);
+        await _given.PassAsync(TimeSpan.FromMinutes(2));
+
+        await EndsAsync(profiled, "accepted 1, suppressed(personalisation_off) 1");
+        await EndsAsync(plain, "accepted 2");
+
+        Task<BatchAnswer> SaysAsync(string purpose, bool granted) =>
+            host.As(Role.Backend)
+                .PostAsync(
+                    "/v1/customers/c1/consents",
+                    new
+                    {
+                        purpose,
+                        granted,
+                        source = "app",
+                        occurredAt = DateTimeOffset.UtcNow.AddMinutes(-1),
+                    }
+                )
+                .ReadAsync<BatchAnswer>();
+    }
+
+    [Fact]
+    public async Task R17_no_number_is_in_any_answer_export_or_log()
+    {
+        const string number = "1380000000";
+        var log = new LogLines();
+        await using var host = await HostAsync(log);
+        await _simulator.ScriptAsync(
+            new Script
+            {
+                Receipts = new Dictionary<string, ReceiptScript>
+                {
+                    ["bank-sms"] = new() { FailedAddresses = [GivenRun.Address(3, Channel.Sms)] },
+                },
+            }
+        );
+        var run = await _given.RunAsync(new RunSpec { Customers = Enumerable.Range(1, 5), Text = "hello" });
+        await EndsAsync(run, "delivered 4, failed 1");
+        using var replied = await _simulator.PostAsync(
+            "/simulator/replies",
+            new ReplySetting(GivenRun.Address(2, Channel.Sms), $"请打{number}2，+86{number}2", "bank-sms")
+        );
+        var reply = await Eventually.BeAsync(
+            () => host.As(Role.Operator).GetStringAsync("/v1/replies"),
+            now => now.Contains("请打", StringComparison.Ordinal),
+            "the reply is there",
+            TimeSpan.FromSeconds(30)
+        );
+        Assert.Contains("请打138****0002，138****0002", reply, StringComparison.Ordinal);
+
+        var answers = new List<string> { reply };
+        foreach (
+            var (role, path, type) in new[]
+            {
+                (Role.Backend, "/v1/customers/c1", "application/json"),
+                (Role.Operator, "/v1/channels", "application/json"),
+                (Role.Admin, "/v1/audit", "application/json"),
+                (Role.Analyst, "/v1/campaigns/campaign-1/report", "application/json"),
+                (Role.Analyst, "/v1/campaigns/campaign-1/report", "text/csv"),
+                (Role.Analyst, "/v1/campaigns/campaign-1/report", "text/html"),
+                (Role.Analyst, "/v1/campaigns/campaign-1/schedule", "application/json"),
+                (Role.Analyst, "/v1/campaigns/campaign-1/decisions/c1", "application/json"),
+                (Role.Analyst, "/v1/campaigns/campaign-1/decisions/c3", "application/json"),
+            }
+        )
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept", type } } };
+            using var answer = await host.As(role).SendAsync(request);
+            Assert.True(answer.IsSuccessStatusCode, $"{path}: {answer.StatusCode}");
+            answers.Add(await answer.Content.ReadAsStringAsync());
+        }
+
+        Assert.Contains("138****0001", answers[1], StringComparison.Ordinal);
+        Assert.All(answers, answer => Assert.DoesNotContain(number, answer, StringComparison.Ordinal));
+        Assert.NotEmpty(log.Lines);
+        Assert.All(log.Lines, line => Assert.DoesNotContain(number, line, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -156,7 +281,7 @@ public sealed class RulesOnTheWireTests : IAsyncLifetime
             TimeSpan.FromMinutes(1)
         );
 
-    private Task<ApiHost> HostAsync() =>
+    private Task<ApiHost> HostAsync(LogLines? log = null) =>
         ApiHost.StartAsync(
             _given.Database,
             "all",
@@ -174,6 +299,13 @@ public sealed class RulesOnTheWireTests : IAsyncLifetime
                 ["Channels:wechat:BaseUrl"] = _simulator.Url.ToString(),
                 ["Channels:wechat:KeyId"] = "simulator",
                 ["Channels:wechat:Secret"] = "simulator",
+            },
+            services =>
+            {
+                if (log is not null)
+                {
+                    services.AddSingleton<ILoggerProvider>(log);
+                }
             }
         );
 }

@@ -14,6 +14,12 @@ public sealed class JPushGateway : IGateway
     internal const string Name = "jpush";
     private const int ProviderBatch = 1_000;
     private const int KeysACall = 10;
+    private const int LongestKey = 64;
+
+    /// <summary>Bytes of JSON that the provider takes of a notification for each system, its braces and what it carries for the
+    /// app included; beyond it answers 1005.</summary>
+    private const int MostForAndroid = 4_000;
+    private const int MostForIos = 2_000;
     private static readonly TimeSpan KeepSpareKeys = TimeSpan.FromHours(1);
 
     private readonly GatewaySettings _settings;
@@ -39,11 +45,29 @@ public sealed class JPushGateway : IGateway
             MaxBatch = Math.Min(settings.MaxBatch ?? ProviderBatch, ProviderBatch),
             Dedupe = Dedupe.Key,
             DedupePeriod = TimeSpan.FromDays(1) - KeepSpareKeys,
+            RatePerSecond = 600 / 60.0, // 600 a minute on the free plan
         };
     }
 
     /// <inheritdoc/>
     public GatewayDeclaration Declaration { get; }
+
+    /// <inheritdoc/>
+    public IEnumerable<string> FaultsOf(MessageContent content)
+    {
+        var (title, text) = (content.Title ?? "", content.Text);
+        var extras = Extras(new string('0', LongestKey), content.Link);
+        (string System, object Notification, int Most)[] forms =
+        [
+            ("Android", Android(title, text, extras), MostForAndroid),
+            ("iOS", Ios(title, text, extras), MostForIos),
+        ];
+        return from form in forms
+            let bytes = JsonSerializer.SerializeToUtf8Bytes(form.Notification, ProviderWords.Json).Length
+            where bytes > form.Most
+            select $"makes, with title and link, a notification of {bytes} bytes for {form.System}, where JPush takes "
+                + $"{form.Most} (a 汉字 has three): shorten it";
+    }
 
     /// <inheritdoc/>
     public bool ReservesKeys => true;
@@ -136,33 +160,41 @@ public sealed class JPushGateway : IGateway
 
     private object Push(SendRequest request, string title, string text)
     {
-        var extras = new Dictionary<string, string> { ["key"] = request.Key };
-        if (request.Content.Link is { } link)
-        {
-            extras["link"] = link;
-        }
-
+        var extras = Extras(request.Key, request.Content.Link);
         return new
         {
             cid = request.Key,
             platform = "all",
             audience = new { registration_id = request.Items.Select(item => item.Address) },
-            notification = new
-            {
-                android = new
-                {
-                    alert = text,
-                    title,
-                    extras,
-                },
-                ios = new { alert = new { title, body = text }, extras },
-            },
+            notification = new { android = Android(title, text, extras), ios = Ios(title, text, extras) },
             options = new
             {
                 time_to_live = (int)_settings.TimeToLive.TotalSeconds,
                 apns_production = _settings.ApnsProduction,
             },
         };
+    }
+
+    private static object Android(string title, string text, Dictionary<string, string> extras) =>
+        new
+        {
+            alert = text,
+            title,
+            extras,
+        };
+
+    private static object Ios(string title, string text, Dictionary<string, string> extras) =>
+        new { alert = new { title, body = text }, extras };
+
+    private static Dictionary<string, string> Extras(string key, string? link)
+    {
+        var extras = new Dictionary<string, string> { ["key"] = key };
+        if (link is not null)
+        {
+            extras["link"] = link;
+        }
+
+        return extras;
     }
 
     private static SendResult Accepted(SendRequest request, ProviderAnswer.Reply reply) =>
@@ -197,7 +229,8 @@ public sealed class JPushGateway : IGateway
     }
 
     private static bool IsKey(string key) =>
-        key.Length is > 0 and <= 64 && key.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '-' or '_');
+        key.Length is > 0 and <= LongestKey
+        && key.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '-' or '_');
 
     private List<string> TakeSpare(int count)
     {

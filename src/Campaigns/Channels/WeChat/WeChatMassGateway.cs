@@ -15,6 +15,10 @@ internal sealed class WeChatMassGateway(
     private const int ProviderBatch = 10_000;
     private const int FewestItems = 2;
 
+    /// <summary>Of a text that is sent to many, by WeChat's published rules for mass messages; a 汉字 is one. Its interface
+    /// says no number, and answers 45002 to what is too long.</summary>
+    private const int MostCharacters = 300;
+
     private readonly WeChatCall _call = new(
         settings,
         http,
@@ -38,8 +42,20 @@ internal sealed class WeChatMassGateway(
             MinBatch = FewestItems,
             Dedupe = Dedupe.Key,
             DedupePeriod = TimeSpan.FromHours(24),
+            RatePerSecond = 60 / 60.0, // 60 a minute
             MonthlyPerCustomer = 4,
         };
+
+    public IEnumerable<string> FaultsOf(MessageContent content)
+    {
+        // What the provider keeps itself is as long as it took it.
+        var count = content.ProviderTemplate is null ? Text(content.Text, content.Link).EnumerateRunes().Count() : 0;
+        if (count > MostCharacters)
+        {
+            yield return $"has {count} characters with its link, where WeChat takes {MostCharacters} of a message to many: "
+                + "shorten it, or name an article of the account's as providerTemplate";
+        }
+    }
 
     public Task<SendResult> SendAsync(SendRequest request, CancellationToken cancellationToken) =>
         Content(request) is { } content
@@ -67,7 +83,9 @@ internal sealed class WeChatMassGateway(
         }
 
         body["msgtype"] = "text";
-        body["text"] = new { content = request.Content.Link is { } link ? $"{text}\n{link}" : text };
+        body["text"] = new { content = Text(text, request.Content.Link) };
         return body;
     }
+
+    private static string Text(string text, string? link) => link is null ? text : $"{text}\n{link}";
 }

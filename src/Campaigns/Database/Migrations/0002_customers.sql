@@ -24,8 +24,10 @@ CREATE TABLE customer (
     tags text[] NOT NULL DEFAULT '{}',
     stub boolean NOT NULL DEFAULT false,
     erased boolean NOT NULL DEFAULT false,       -- keeps its id, so that nothing is taken in for it again
-    updated_at timestamptz NOT NULL
+    updated_at timestamptz NOT NULL,
+    evidence_until timestamptz                   -- of who is erased: until then her proofs of consent are kept
 );
+CREATE INDEX customer_evidence_until ON customer (evidence_until) WHERE evidence_until IS NOT NULL;
 
 -- The half of a customer's arm that no salt changes; the rest is in the planning statement.
 CREATE FUNCTION mix32(x bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
@@ -90,6 +92,21 @@ CREATE TABLE consent (
     recorded_at timestamptz NOT NULL,
     PRIMARY KEY (customer_key, consent_id)
 );
+
+-- A proof is never changed, and goes only when the customer was erased and its term has passed.
+CREATE FUNCTION consent_stays() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' AND EXISTS (
+        SELECT
+        FROM customer c
+        CROSS JOIN business_clock b
+        WHERE c.customer_key = OLD.customer_key AND c.erased AND c.evidence_until <= clock_timestamp() + b.clock_offset
+    ) THEN
+        RETURN OLD;
+    END IF;
+    RAISE EXCEPTION 'a proof of consent is kept as it is until its term has passed' USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER consent_stays BEFORE UPDATE OR DELETE ON consent FOR EACH ROW EXECUTE FUNCTION consent_stays();
 
 CREATE TABLE event_type (
     event_type smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
