@@ -22,6 +22,10 @@ public static class CampaignsClient
     // What the contracts say of themselves is enough: Refit's own defaults would write enums in another case.
     private static readonly RefitSettings Settings = new(
         new SystemTextJsonContentSerializer(new JsonSerializerOptions(JsonSerializerDefaults.Web))
-    );
+    )
+    {
+        // Refit would hide HttpRequestException, and the cancellation that is a timeout, in an exception of its own.
+        TransportExceptionFactory = (_, failure, _) => failure,
+    };
 }
 #endif

@@ -120,6 +120,15 @@ public sealed class ClientTests(LifecycleHost host) : IClassFixture<LifecycleHos
         var refused = await Assert.ThrowsAsync<Refit.ApiException>(() => api.GetCampaignAsync("nothing"));
         Assert.Equal(System.Net.HttpStatusCode.NotFound, refused.StatusCode);
     }
+
+    [Fact]
+    public async Task A_partner_is_told_of_a_service_that_is_not_there_as_by_any_HttpClient()
+    {
+        using var http = new HttpClient();
+        var api = Client.CampaignsClient.Create(http, new Uri("http://127.0.0.1:1"), "key.secret");
+
+        await Assert.ThrowsAsync<HttpRequestException>(() => api.GetCampaignAsync("any"));
+    }
 #endif
 
     private static async Task<T> ReadAsync<T>(HttpResponseMessage response)
