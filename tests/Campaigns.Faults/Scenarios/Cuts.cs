@@ -23,7 +23,8 @@ internal static class Cuts
     {
         var scene = play.Scene;
         await scene.BehaveAsync(latencyMs: 100);
-        await scene.StartAsync(workers: 4);
+        // Else the first to be woken may take all lanes.
+        await scene.StartAsync(workers: 4, new Dictionary<string, string> { ["Dispatch:LanesPerGateway"] = "1" });
         var audience = await scene.AskAsync<int>("SELECT count(*)::int FROM customer");
         var since = Stopwatch.GetTimestamp();
         await scene.LaunchAsync(new CampaignSpec("race") { Audience = audience, Variants = 16 });
