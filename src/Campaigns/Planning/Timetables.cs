@@ -109,15 +109,19 @@ public static class Timetables
         DateTimeOffset now
     )
     {
-        var document = await connection.QuerySingleAsync<string>(
+        var (document, boundHours) = await connection.QuerySingleAsync<(string, string?)>(
             """
-            SELECT v.definition::text
+            SELECT v.definition::text, r.plan ->> 'hours'
             FROM run r JOIN campaign_version v ON v.campaign_key = r.campaign_key AND v.version = r.campaign_version
             WHERE r.run_key = @runKey
             """,
             new { runKey }
         );
         var schedule = JsonSerializer.Deserialize<CampaignDefinition>(document, ProductJson.Options)!.Schedule;
+        // Dispatch goes by the hours that the run has bound: a policy that was loosened since does not open them.
+        var bound = boundHours is null
+            ? null
+            : JsonSerializer.Deserialize<ContactHours>(boundHours, ProductJson.Options);
         var hours = (await ContactPolicies.CurrentAsync(connection)).Policy.Hours;
         var last = waves.Select(wave => wave.Closes).DefaultIfEmpty(now).Max() + (now - pausedAt);
         var calendar = (await RunBinder.CalendarAsync(connection, schedule, hours)).Calendar with
@@ -126,7 +130,10 @@ public static class Timetables
             To = DateOnly.FromDateTime(last.UtcDateTime).AddDays(DaysAhead),
             Windows = [],
         };
-        var calculator = WindowCalculator.Create(calendar, now).Value;
+        var calculators = new[] { hours, bound ?? hours }
+            .Distinct()
+            .Select(one => WindowCalculator.Create(calendar with { Hours = one }, now).Value)
+            .ToList();
         var known = new Dictionary<(Channel, string, PreferredSlots), IReadOnlyList<LegalWindow>>();
         return (channel, kinds) =>
             kinds
@@ -139,10 +146,15 @@ public static class Timetables
         IReadOnlyList<LegalWindow> Of(Channel channel, string zone, PreferredSlots slots) =>
             known.TryGetValue((channel, zone, slots), out var windows)
                 ? windows
-                : known[(channel, zone, slots)] = calculator.Windows(zone, slots, channel).Value;
+                : known[(channel, zone, slots)] = calculators
+                    .Select(calculator => calculator.Windows(zone, slots, channel).Value)
+                    .Aggregate(Intersect);
     }
 
-    private static List<LegalWindow> Intersect(IReadOnlyList<LegalWindow> some, IReadOnlyList<LegalWindow> others)
+    private static IReadOnlyList<LegalWindow> Intersect(
+        IReadOnlyList<LegalWindow> some,
+        IReadOnlyList<LegalWindow> others
+    )
     {
         var both = new List<LegalWindow>();
         for (int i = 0, j = 0; i < some.Count && j < others.Count; )

@@ -96,6 +96,25 @@ public sealed class ShiftTests
     }
 
     [Fact]
+    public async Task A_policy_that_was_loosened_since_moves_no_window_out_of_the_hours_that_the_run_has_bound()
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 20);
+        await given.AtAsync(Friday);
+        var run = await given.RunAsync(new RunSpec { OpensIn = TimeSpan.FromHours(1), Hours = new ContactHours() });
+        await using var node = new Node(given.DataSource, [new ScriptedGateway(Channel.Sms)]);
+        var loose = new ContactPolicy { Hours = new ContactHours { QuietHours = null } };
+        Assert.Null((await new ContactPolicies(given.DataSource).PutAsync(Operator, loose, null, default)).Error);
+
+        await ShiftAsync(given, node, TimeSpan.FromHours(12)); // 23:00
+
+        var wave = Assert.Single(await WavesAsync(given, run));
+        Near("2030-03-09T08:00", wave.Opens);
+        await given.AtAsync(Friday.AddHours(22).AddMinutes(1)); // 08:01 of the next day
+        await node.LaneAsync(run);
+        Assert.Equal("accepted 20", await given.StatesAsync(run));
+    }
+
+    [Fact]
     public async Task A_campaign_of_working_days_goes_on_on_a_working_day()
     {
         await using var given = await GivenRun.CreateAsync(customers: 20);
