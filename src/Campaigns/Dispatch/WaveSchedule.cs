@@ -19,8 +19,7 @@ internal sealed class WaveSchedule(NpgsqlDataSource dataSource, IJobEngine engin
     }
 
     /// <summary>Wakes the lanes of a wave as soon as the engine can.</summary>
-    /// <param name="tries">From 1. Each of ten has names of its own: an engine that lost the answer to a commit may take a
-    /// job for running, and hold it back, for as long as its node lives.</param>
+    /// <param name="tries">From 1; see <see cref="Jobs.Job.IdOf"/>.</param>
     internal async Task NowAsync(int runKey, int wave, int tries, CancellationToken cancellationToken)
     {
         foreach (var one in await WavesAsync(runKey, wave, cancellationToken))
@@ -61,9 +60,8 @@ internal sealed class WaveSchedule(NpgsqlDataSource dataSource, IJobEngine engin
         var touches = wave.Touches.ToString("N0", CultureInfo.InvariantCulture);
         var more = lane > 1 ? $" · lane {lane}" : "";
         var argument = string.Create(CultureInfo.InvariantCulture, $"{wave.RunKey}:{wave.Wave}:{lane}");
-        var again = tries > 1 ? $":{tries % 10}" : "";
         return new Job(
-            Name(argument) + again,
+            Jobs.Job.IdOf(Name(argument), tries),
             JobKind.DispatchWave,
             argument,
             $"{wave.CampaignId} · {wave.Channel} · {opens} · {touches} touches{more}"

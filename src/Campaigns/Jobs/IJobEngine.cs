@@ -30,6 +30,11 @@ public sealed record Job(string Id, JobKind Kind, string Argument, string Title)
         Id.Length is > 0 and <= 120 && !Id.AsSpan().ContainsAnyExcept(Letters)
             ? Id
             : throw new ArgumentException($"'{Id}' is no id of a job.", nameof(Id));
+
+    /// <summary>An id to ask under again where what was asked for has not come. Each of ten tries has its own: an engine that
+    /// lost the answer to a commit may take a job for running, and hold it back, for as long as its node lives.</summary>
+    /// <param name="tries">From 1, which is the id itself.</param>
+    internal static string IdOf(string id, int tries) => tries > 1 ? $"{id}:{tries % 10}" : id;
 }
 
 /// <summary>The job engine, as small as we can use it. It wakes us; the tables say what is true.

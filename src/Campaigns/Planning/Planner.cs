@@ -138,16 +138,14 @@ public sealed class Planner(
     }
 
     /// <summary>Wakes the planning lanes of a run as soon as the engine can.</summary>
-    /// <param name="tries">From 1. Each of ten has names of its own: an engine that lost the answer to a commit may take a
-    /// job for running, and hold it back, for as long as its node lives.</param>
+    /// <param name="tries">From 1; see <see cref="Job.IdOf"/>.</param>
     internal async Task WakeAsync(PlanningRun run, int tries, CancellationToken cancellationToken)
     {
-        var again = tries > 1 ? $":{tries % 10}" : "";
         for (var lane = 1; lane <= Math.Clamp(run.Parts, 1, options.Lanes); lane++)
         {
             await engine.RunNowAsync(
                 new Job(
-                    $"plan:{run.RunKey}:{lane}{again}",
+                    Job.IdOf($"plan:{run.RunKey}:{lane}", tries),
                     JobKind.PlanPart,
                     run.RunKey.ToString(CultureInfo.InvariantCulture),
                     string.Create(CultureInfo.InvariantCulture, $"{run.CampaignId} · planning · {run.Parts:N0} parts")

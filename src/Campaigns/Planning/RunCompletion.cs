@@ -8,15 +8,18 @@ namespace Campaigns.Planning;
 /// chunks and the timetable; then the run may be dispatched, and not before.</summary>
 public sealed class RunCompletion(NpgsqlDataSource dataSource)
 {
-    /// <summary>Completes the run, or does nothing where that is done or not yet due. Safe to repeat after a crash at any
+    /// <summary>Completes the run, or does nothing where that is done or another is at it. Safe to repeat after a crash at any
     /// point.</summary>
     /// <returns>Whether this call made the run ready to be dispatched.</returns>
     public async Task<bool> CompleteAsync(int runKey, CancellationToken cancellationToken)
     {
         // The lock ends with the connection.
         await using var connection = await dataSource.OpenBesidePoolAsync(cancellationToken);
-        await connection.ExecuteAsync("SELECT pg_advisory_lock(hashtext('complete-run'), @runKey)", new { runKey });
-        if (await RunRow.ReadAsync(connection, runKey) is not { State: "planning" } run)
+        var alone = await connection.QuerySingleAsync<bool>(
+            "SELECT pg_try_advisory_lock(hashtext('complete-run'), @runKey)",
+            new { runKey }
+        );
+        if (!alone || await RunRow.ReadAsync(connection, runKey) is not { State: "planning" } run)
         {
             return false;
         }

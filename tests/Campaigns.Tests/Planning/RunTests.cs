@@ -127,18 +127,22 @@ public sealed class RunTests
 
         for (var pass = 1; pass <= 3; pass++)
         {
-            await sweep.PassNowAsync(default);
+            await sweep.RunAsync(default);
         }
 
         Assert.Equal($"plan:{runKey}:1", FirstLanes());
 
-        await sweep.PassNowAsync(default);
-        Assert.Equal($"plan:{runKey}:1, plan:{runKey}:1:2", FirstLanes());
+        for (var pass = 4; pass <= 30; pass++)
+        {
+            await sweep.RunAsync(default);
+        }
+
+        Assert.Equal($"plan:{runKey}:1, plan:{runKey}:1:2, plan:{runKey}:1:3", FirstLanes());
 
         await using var connection = await database.DataSource.OpenConnectionAsync();
         await connection.ExecuteAsync("UPDATE run_part SET planned_at = now() WHERE part = 1");
         while (node.Engine.TakeDue() is not null) { }
-        await sweep.PassNowAsync(default);
+        await sweep.RunAsync(default);
         Assert.Equal($"plan:{runKey}:1", FirstLanes());
 
         string FirstLanes() =>
@@ -148,6 +152,24 @@ public sealed class RunTests
                     .Where(id => id.Split(':')[2] == "1")
                     .Order(StringComparer.Ordinal)
             );
+    }
+
+    [Fact]
+    public async Task Who_finds_another_completing_the_run_leaves_it_to_that_one()
+    {
+        await using var database = await Databases.CreateAsync();
+        var runKey = await CreateLargeRunAsync(database.DataSource);
+        await Parts(database.DataSource).PlanAsync(runKey, default);
+        var completion = new RunCompletion(database.DataSource);
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        await using (var another = new NpgsqlConnection($"{database.ConnectionString};Pooling=false"))
+        {
+            await another.OpenAsync(default);
+            await another.ExecuteAsync("SELECT pg_advisory_lock(hashtext('complete-run'), @runKey)", new { runKey });
+            Assert.False(await completion.CompleteAsync(runKey, patience.Token).WaitAsync(patience.Token));
+        }
+
+        Assert.True(await completion.CompleteAsync(runKey, default));
     }
 
     [Fact]
