@@ -14,8 +14,14 @@ internal sealed class ConsentTerm(NpgsqlDataSource dataSource, TimeProvider time
 {
     private const int AtOnce = 1_000;
 
-    /// <summary>One pass: some of them.</summary>
+    /// <summary>All that are due, some in each transaction.</summary>
     internal async Task RunAsync(CancellationToken cancellationToken)
+    {
+        while (await PurgeAsync(cancellationToken) == AtOnce) { }
+    }
+
+    /// <returns>Of how many customers.</returns>
+    private async Task<int> PurgeAsync(CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
@@ -35,7 +41,7 @@ internal sealed class ConsentTerm(NpgsqlDataSource dataSource, TimeProvider time
         ).ToArray();
         if (due.Length == 0)
         {
-            return;
+            return 0;
         }
 
         var proofs = await connection.ExecuteAsync("DELETE FROM consent WHERE customer_key = ANY (@due)", new { due });
@@ -53,6 +59,7 @@ internal sealed class ConsentTerm(NpgsqlDataSource dataSource, TimeProvider time
             new { customers = due.Length, proofs }
         );
         await transaction.CommitAsync(cancellationToken);
+        return due.Length;
     }
 
     protected override Task PassAsync(CancellationToken cancellationToken) => RunAsync(cancellationToken);

@@ -814,8 +814,7 @@ BEGIN
     IF TG_OP = 'DELETE' AND EXISTS (
         SELECT
         FROM customer c
-        CROSS JOIN business_clock b
-        WHERE c.customer_key = OLD.customer_key AND c.erased AND c.evidence_until <= clock_timestamp() + b.clock_offset
+        WHERE c.customer_key = OLD.customer_key AND c.erased AND c.evidence_until <= business_now()
     ) THEN
         RETURN OLD;
     END IF;
