@@ -8,7 +8,7 @@ namespace Campaigns.Dispatch;
 internal sealed class ChannelPace(NpgsqlDataSource dataSource, string gateway, TimeProvider time)
 {
     /// <summary>A call may be so much late for its slot; later than that it takes another.</summary>
-    internal static readonly TimeSpan Tolerance = TimeSpan.FromMilliseconds(6);
+    internal static readonly TimeSpan Tolerance = TimeSpan.FromMilliseconds(4);
 
     /// <summary>Slots lie so much further apart, a second's together, that calls which reach the provider this much late keep
     /// the rate in every second: the tolerance, and what the wire adds.</summary>
@@ -16,7 +16,7 @@ internal sealed class ChannelPace(NpgsqlDataSource dataSource, string gateway, T
 
     /// <summary>What a node that has just begun to send takes instead: it is late while it compiles what it runs.</summary>
     private static readonly TimeSpan FirstHeadroom = TimeSpan.FromMilliseconds(60);
-    private static readonly TimeSpan Beginning = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Beginning = TimeSpan.FromSeconds(5);
 
     /// <summary>A node that is later than that is held up by more than a slower rate would mend.</summary>
     private static readonly TimeSpan MostHeadroom = TimeSpan.FromMilliseconds(100);

@@ -8,11 +8,11 @@ internal static class Paces
     private const int Nodes = 3;
 
     /// <summary>Seconds that the whole audience takes at the rate.</summary>
-    private const int Length = 70;
+    private const int Length = 90;
     private const int MostCalls = 500;
 
     /// <summary>What the nodes have not compiled yet makes them miss slots.</summary>
-    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan Recovery = TimeSpan.FromSeconds(15);
 
     public static Scenario Kept { get; } = new("rate", "three nodes keep a channel's rate, one is killed", KeepAsync);
