@@ -28,11 +28,14 @@ internal static class IngestBenchmark
     private const string Row = "/v1/bench/row";
     private const int BatchSize = 1_000;
     private const int BatchCallers = 2;
-    private const int Callers = 128;
+    private const int Callers = 512;
+
+    // One by one they take a tenth of the time at a tenth of the number.
+    private const int Fewer = 10;
 
     public static async Task RunAsync(Options options)
     {
-        var rows = options.Rows ?? 100_000;
+        var rows = options.Rows ?? 200_000;
         await using var bench = await Bench.StartAsync("api", map: MapFloors);
         await ReportBank.PlanAsync(bench, rows);
         await bench.ExecuteAsync("CREATE TABLE bare_event (LIKE event INCLUDING ALL)");
@@ -83,8 +86,8 @@ internal static class IngestBenchmark
             var nothing = await DriveAsync(bench, client, Nothing, rows);
             var row = await DriveAsync(bench, client, Row, rows);
             await EmptyAsync(bench);
-            var insert = await DriveAsync(bench, client, Insert, rows);
-            await CheckAsync(bench, rows, rows);
+            var insert = await DriveAsync(bench, client, Insert, rows / Fewer);
+            await CheckAsync(bench, rows / Fewer, rows / Fewer);
             if (turn > 0)
             {
                 values.Add(value);
@@ -94,6 +97,7 @@ internal static class IngestBenchmark
             }
         }
 
+        Console.WriteLine($"# {Callers} callers, {rows} requests; {rows / Fewer} where each has its own transaction");
         Print("ingest.single", "requests/s", Rates(values), Rates(nothings));
         Print("ingest.single_vs_insert", "requests/s", Rates(values), Rates(inserts));
         Print("ingest.single_vs_row", "requests/s", Rates(values), Rates(bare));

@@ -165,35 +165,31 @@ public sealed partial class EventIntake(NpgsqlDataSource dataSource)
             .ThenBy(row => row.EventSource)
             .ThenBy(row => row.Entry.Id, StringComparer.Ordinal)
             .ToList();
-        var inserted = await connection.QueryAsync<(long, short, string)>(
-            new CommandDefinition(
-                """
-                INSERT INTO event (
-                    customer_key, occurred_at, recorded_at, event_type, event_source, event_id, amount, currency, attributes
-                )
-                SELECT e.customer_key, e.occurred_at, @now, e.event_type, e.event_source, e.event_id, e.amount, e.currency,
-                    e.attributes::jsonb
-                FROM unnest(@keys, @at, @types, @sources, @ids, @amounts, @currencies, @attributes)
-                    AS e (customer_key, occurred_at, event_type, event_source, event_id, amount, currency, attributes)
-                ON CONFLICT DO NOTHING
-                RETURNING customer_key, event_source, event_id
-                """,
-                new
-                {
-                    keys = Column(row => row.CustomerKey),
-                    at = Column(row => row.Entry.OccurredAt.UtcDateTime),
-                    types = Column(row => row.EventType),
-                    sources = Column(row => row.EventSource),
-                    ids = Column(row => row.Entry.Id),
-                    amounts = Column(row => row.Entry.Amount),
-                    currencies = Column(row => row.Entry.Currency),
-                    attributes = Column(row =>
-                        row.Entry.Attributes is null ? null : JsonSerializer.Serialize(row.Entry.Attributes)
-                    ),
-                    now,
-                },
-                cancellationToken: cancellationToken
+        var inserted = await connection.QueryByKeysAsync<(long, short, string)>(
+            """
+            INSERT INTO event (
+                customer_key, occurred_at, recorded_at, event_type, event_source, event_id, amount, currency, attributes
             )
+            SELECT e.customer_key, e.occurred_at, @now, e.event_type, e.event_source, e.event_id, e.amount, e.currency,
+                e.attributes::jsonb
+            FROM unnest(@keys, @at, @types, @sources, @ids, @amounts, @currencies, @attributes)
+                AS e (customer_key, occurred_at, event_type, event_source, event_id, amount, currency, attributes)
+            ON CONFLICT DO NOTHING
+            RETURNING customer_key, event_source, event_id
+            """,
+            cancellationToken,
+            ("keys", Column(row => row.CustomerKey)),
+            ("at", Column(row => row.Entry.OccurredAt.UtcDateTime)),
+            ("types", Column(row => row.EventType)),
+            ("sources", Column(row => row.EventSource)),
+            ("ids", Column(row => row.Entry.Id)),
+            ("amounts", Column(row => row.Entry.Amount)),
+            ("currencies", Column(row => row.Entry.Currency)),
+            (
+                "attributes",
+                Column(row => row.Entry.Attributes is null ? null : JsonSerializer.Serialize(row.Entry.Attributes))
+            ),
+            ("now", now)
         );
         var fresh = inserted.ToHashSet();
         return [.. sorted.Where(row => fresh.Contains((row.CustomerKey, row.EventSource, row.Entry.Id)))];

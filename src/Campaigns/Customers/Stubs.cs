@@ -1,3 +1,4 @@
+using Campaigns.Database;
 using Dapper;
 using Npgsql;
 
@@ -39,12 +40,10 @@ internal static class Stubs
         CancellationToken cancellationToken
     )
     {
-        var rows = await connection.QueryAsync<(string Id, long Key, bool Erased, bool Stub)>(
-            new CommandDefinition(
-                "SELECT customer_id, customer_key, erased, stub FROM customer WHERE customer_id = ANY (@ids)",
-                new { ids },
-                cancellationToken: cancellationToken
-            )
+        var rows = await connection.QueryByKeysAsync<(string Id, long Key, bool Erased, bool Stub)>(
+            "SELECT customer_id, customer_key, erased, stub FROM customer WHERE customer_id = ANY (@ids)",
+            cancellationToken,
+            ("ids", ids)
         );
         return rows.ToDictionary(row => row.Id, row => new KnownCustomer(row.Key, row.Erased, row.Stub));
     }

@@ -1,5 +1,6 @@
 using Campaigns.Channels;
 using Campaigns.Customers;
+using Campaigns.Database;
 using Npgsql;
 
 namespace Campaigns.Dispatch;

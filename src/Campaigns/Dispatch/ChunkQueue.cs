@@ -1,4 +1,5 @@
 using Campaigns.Channels;
+using Campaigns.Database;
 using Dapper;
 using Npgsql;
 

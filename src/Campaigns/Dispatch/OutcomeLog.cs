@@ -1,5 +1,6 @@
 using Campaigns.Channels;
 using Campaigns.Customers;
+using Campaigns.Database;
 using Dapper;
 using Npgsql;
 

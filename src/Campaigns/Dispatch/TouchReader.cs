@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using Campaigns.Channels;
 using Campaigns.Customers;
+using Campaigns.Database;
 using Dapper;
 using Npgsql;
 

@@ -3,7 +3,6 @@ using Campaigns.Customers;
 using Campaigns.Database;
 using Campaigns.Json;
 using Campaigns.Lifecycle;
-using Dapper;
 using Npgsql;
 
 namespace Campaigns.Outcomes;
@@ -43,13 +42,6 @@ public static class Conversions
             return;
         }
 
-        await connection.ExecuteAsync(
-            new CommandDefinition(
-                "SELECT pg_advisory_xact_lock_shared(@IntakeLock)",
-                new { IntakeLock },
-                cancellationToken: cancellationToken
-            )
-        );
         var goals = await GoalsAsync(connection, stored, cancellationToken);
         var names = goals.Select(goal => goal.Goal.Event).ToHashSet();
         var taking = stored.Where(row => TakesBack(row) is not null).ToList();
@@ -62,8 +54,7 @@ public static class Conversions
         var customers = taking.Concat(counting).Select(row => row.CustomerKey).Distinct().Order().ToArray();
         await LockAsync(connection, customers, cancellationToken);
         var takenBack = await TakeBackAsync(connection, taking, now, cancellationToken);
-        var added = await InsertAsync(connection, counting, goals, now, cancellationToken);
-        await ConversionTally.SettleAsync(connection, [.. takenBack, .. added], cancellationToken);
+        await SettleAsync(connection, counting, goals, takenBack, now, cancellationToken);
     }
 
     /// <summary>Conversions of these customers are counted by one transaction at a time.</summary>
@@ -72,14 +63,10 @@ public static class Conversions
         long[] customers,
         CancellationToken cancellationToken
     ) =>
-        connection.ExecuteAsync(
-            new CommandDefinition(
-                """
-                SELECT FROM customer WHERE customer_key = ANY (@customers) ORDER BY customer_key FOR NO KEY UPDATE
-                """,
-                new { customers },
-                cancellationToken: cancellationToken
-            )
+        connection.ExecuteByKeysAsync(
+            "SELECT FROM customer WHERE customer_key = ANY (@customers) ORDER BY customer_key FOR NO KEY UPDATE",
+            cancellationToken,
+            ("customers", customers)
         );
 
     private static string? TakesBack(StoredEvent row) =>
@@ -95,27 +82,27 @@ public static class Conversions
         CancellationToken cancellationToken
     )
     {
-        var rows = await connection.QueryAsync<(int RunKey, string Goal, DateTime First, DateTime Last)>(
-            new CommandDefinition(
-                $$"""
-                SELECT r.run_key, (r.plan -> 'goal')::text, w.first, w.last
-                FROM run r
-                CROSS JOIN LATERAL (
-                    SELECT min({{Start}}) AS first, max({{Start}}) + (r.plan #>> '{goal,window}')::interval AS last
-                    FROM wave w
-                    WHERE w.run_key = r.run_key
-                ) w
-                WHERE r.planned_at IS NOT NULL AND r.plan #>> '{goal,event}' = ANY (@names) AND r.as_of <= @latest
-                    AND w.last > @earliest
-                """,
-                new
-                {
-                    names = stored.Select(row => row.Entry.Name).Distinct().ToArray(),
-                    earliest = stored.Min(row => row.Entry.OccurredAt),
-                    latest = stored.Max(row => row.Entry.OccurredAt),
-                },
-                cancellationToken: cancellationToken
-            )
+        await connection.ExecuteByKeysAsync(
+            "SELECT pg_advisory_xact_lock_shared(@key)",
+            cancellationToken,
+            ("key", IntakeLock)
+        );
+        var rows = await connection.QueryByKeysAsync<(int RunKey, string Goal, DateTime First, DateTime Last)>(
+            $$"""
+            SELECT r.run_key, (r.plan -> 'goal')::text, w.first, w.last
+            FROM run r
+            CROSS JOIN LATERAL (
+                SELECT min({{Start}}) AS first, max({{Start}}) + (r.plan #>> '{goal,window}')::interval AS last
+                FROM wave w
+                WHERE w.run_key = r.run_key
+            ) w
+            WHERE r.planned_at IS NOT NULL AND r.plan #>> '{goal,event}' = ANY (@names) AND r.as_of <= @latest
+                AND w.last > @earliest
+            """,
+            cancellationToken,
+            ("names", stored.Select(row => row.Entry.Name).Distinct().ToArray()),
+            ("earliest", stored.Min(row => row.Entry.OccurredAt)),
+            ("latest", stored.Max(row => row.Entry.OccurredAt))
         );
         // One old event among many must not have every run since then looked at for each of them.
         return
@@ -130,7 +117,7 @@ public static class Conversions
         ];
     }
 
-    private static async Task<IEnumerable<(int RunKey, long CustomerKey)>> TakeBackAsync(
+    private static async Task<List<(int RunKey, long CustomerKey)>> TakeBackAsync(
         NpgsqlConnection connection,
         List<StoredEvent> taking,
         DateTimeOffset now,
@@ -138,95 +125,90 @@ public static class Conversions
     ) =>
         taking.Count == 0
             ? []
-            : await connection.QueryAsync<(int, long)>(
-                new CommandDefinition(
-                    """
-                    WITH taken AS (
-                        INSERT INTO reversal (customer_key, event_source, event_id, recorded_at)
-                        SELECT t.customer_key, t.event_source, t.event_id, @now
-                        FROM unnest(@keys, @sources, @ids) AS t (customer_key, event_source, event_id)
-                        ON CONFLICT DO NOTHING
-                        RETURNING customer_key, event_source, event_id
-                    )
-                    UPDATE conversion c
-                    SET reversed_at = @now
-                    FROM taken t
-                    WHERE c.customer_key = t.customer_key AND c.event_source = t.event_source
-                        AND c.event_id = t.event_id AND c.reversed_at IS NULL
-                    RETURNING c.run_key, c.customer_key
-                    """,
-                    new
-                    {
-                        now,
-                        keys = taking.Select(row => row.CustomerKey).ToArray(),
-                        sources = taking.Select(row => row.EventSource).ToArray(),
-                        ids = taking.Select(row => TakesBack(row)!).ToArray(),
-                    },
-                    cancellationToken: cancellationToken
+            : await connection.QueryByKeysAsync<(int RunKey, long CustomerKey)>(
+                """
+                WITH taken AS (
+                    INSERT INTO reversal (customer_key, event_source, event_id, recorded_at)
+                    SELECT t.customer_key, t.event_source, t.event_id, @now
+                    FROM unnest(@keys, @sources, @ids) AS t (customer_key, event_source, event_id)
+                    ON CONFLICT DO NOTHING
+                    RETURNING customer_key, event_source, event_id
                 )
+                UPDATE conversion c
+                SET reversed_at = @now
+                FROM taken t
+                WHERE c.customer_key = t.customer_key AND c.event_source = t.event_source
+                    AND c.event_id = t.event_id AND c.reversed_at IS NULL
+                RETURNING c.run_key, c.customer_key
+                """,
+                cancellationToken,
+                ("now", now),
+                ("keys", taking.Select(row => row.CustomerKey).ToArray()),
+                ("sources", taking.Select(row => row.EventSource).ToArray()),
+                ("ids", taking.Select(row => TakesBack(row)!).ToArray())
             );
 
-    private static async Task<IEnumerable<(int RunKey, long CustomerKey)>> InsertAsync(
+    private static Task SettleAsync(
         NpgsqlConnection connection,
         List<StoredEvent> counting,
         List<RunGoal> goals,
+        List<(int RunKey, long CustomerKey)> takenBack,
         DateTimeOffset now,
         CancellationToken cancellationToken
-    ) =>
-        counting.Count == 0
-            ? []
-            : await connection.QueryAsync<(int, long)>(
-                new CommandDefinition(
-                    $"""
-                    INSERT INTO conversion (
-                        run_key, wave, variant, customer_key, arm, event_source, event_id, occurred_at, recorded_at,
-                        amount, currency, other_currency, reversed_at
-                    )
-                    SELECT d.run_key, d.wave, coalesce(d.variant, 0), d.customer_key,
-                        CASE d.reason WHEN 0 THEN 0 ELSE 1 END, e.event_source, e.event_id, e.occurred_at, @now,
-                        e.amount, e.currency, {OtherCurrency("g.currency")}, v.recorded_at
-                    FROM unnest(@keys, @names, @sources, @ids, @at, @amounts, @currencies, @attributes::jsonb[])
-                        AS e (customer_key, name, event_source, event_id, occurred_at, amount, currency, attributes)
-                    JOIN unnest(@runs, @events, @firsts, @lasts, @windows, @goalCurrencies, @leasts, @wheres)
-                        AS g (run_key, name, first, last, period, currency, least, needed)
-                        ON g.name = e.name AND e.occurred_at >= g.first AND e.occurred_at < g.last
-                        AND {Goal.Matching("g.least", "g.currency", "g.needed")}
-                    CROSS JOIN LATERAL (
-                        -- Each by its key: a run that was planned just now has no statistics to choose a join by.
-                        SELECT run_key, customer_key, reason, wave, variant FROM decision
-                        WHERE run_key = g.run_key AND customer_key = e.customer_key AND step = 1 AND reason IN (0, 21)
-                        OFFSET 0
-                    ) d
-                    JOIN wave w ON w.run_key = d.run_key AND w.wave = d.wave
-                    LEFT JOIN reversal v
-                        ON v.customer_key = e.customer_key AND v.event_source = e.event_source AND v.event_id = e.event_id
-                    WHERE {InWindow("g.period")}
-                    ON CONFLICT DO NOTHING
-                    RETURNING run_key, customer_key
-                    """,
-                    new
-                    {
-                        now,
-                        keys = counting.Select(row => row.CustomerKey).ToArray(),
-                        names = counting.Select(row => row.Entry.Name).ToArray(),
-                        sources = counting.Select(row => row.EventSource).ToArray(),
-                        ids = counting.Select(row => row.Entry.Id).ToArray(),
-                        at = counting.Select(row => row.Entry.OccurredAt.UtcDateTime).ToArray(),
-                        amounts = counting.Select(row => row.Entry.Amount).ToArray(),
-                        currencies = counting.Select(row => row.Entry.Currency).ToArray(),
-                        attributes = counting.Select(row => JsonOf(row.Entry.Attributes)).ToArray(),
-                        runs = goals.Select(goal => goal.RunKey).ToArray(),
-                        events = goals.Select(goal => goal.Goal.Event).ToArray(),
-                        firsts = goals.Select(goal => goal.First).ToArray(),
-                        lasts = goals.Select(goal => goal.Last).ToArray(),
-                        windows = goals.Select(goal => goal.Goal.Window).ToArray(),
-                        goalCurrencies = goals.Select(goal => goal.Goal.ValueCurrency).ToArray(),
-                        leasts = goals.Select(goal => goal.Goal.AtLeast).ToArray(),
-                        wheres = goals.Select(goal => goal.Goal.WhereText()).ToArray(),
-                    },
-                    cancellationToken: cancellationToken
-                )
-            );
+    )
+    {
+        return connection.ExecuteByKeysAsync(
+            Settle,
+            cancellationToken,
+            ("now", now),
+            ("keys", OfEvents(row => row.CustomerKey)),
+            ("names", OfEvents(row => row.Entry.Name)),
+            ("sources", OfEvents(row => row.EventSource)),
+            ("ids", OfEvents(row => row.Entry.Id)),
+            ("at", OfEvents(row => row.Entry.OccurredAt.UtcDateTime)),
+            ("amounts", OfEvents(row => row.Entry.Amount)),
+            ("currencies", OfEvents(row => row.Entry.Currency)),
+            ("attributes", OfEvents(row => JsonOf(row.Entry.Attributes))),
+            ("runs", OfGoals(goal => goal.RunKey)),
+            ("events", OfGoals(goal => goal.Goal.Event)),
+            ("firsts", OfGoals(goal => goal.First)),
+            ("lasts", OfGoals(goal => goal.Last)),
+            ("windows", OfGoals(goal => goal.Goal.Window)),
+            ("goalCurrencies", OfGoals(goal => goal.Goal.ValueCurrency)),
+            ("leasts", OfGoals(goal => goal.Goal.AtLeast)),
+            ("wheres", OfGoals(goal => goal.Goal.WhereText())),
+            ("changedRuns", takenBack.Select(one => one.RunKey).ToArray()),
+            ("changedCustomers", takenBack.Select(one => one.CustomerKey).ToArray())
+        );
+
+        T[] OfEvents<T>(Func<StoredEvent, T> value) => [.. counting.Select(value)];
+        T[] OfGoals<T>(Func<RunGoal, T> value) => [.. goals.Select(value)];
+    }
+
+    private static readonly string Settle = ConversionTally.Settle(
+        $"""
+        SELECT d.run_key, d.wave, coalesce(d.variant, 0) AS variant, d.customer_key,
+            CASE d.reason WHEN 0 THEN 0 ELSE 1 END::smallint AS arm, e.event_source, e.event_id, e.occurred_at,
+            @now AS recorded_at, e.amount, e.currency, {OtherCurrency("g.currency")} AS other_currency,
+            v.recorded_at AS reversed_at
+        FROM unnest(@keys, @names, @sources, @ids, @at, @amounts, @currencies, @attributes::jsonb[])
+            AS e (customer_key, name, event_source, event_id, occurred_at, amount, currency, attributes)
+        JOIN unnest(@runs, @events, @firsts, @lasts, @windows, @goalCurrencies, @leasts, @wheres)
+            AS g (run_key, name, first, last, period, currency, least, needed)
+            ON g.name = e.name AND e.occurred_at >= g.first AND e.occurred_at < g.last
+            AND {Goal.Matching("g.least", "g.currency", "g.needed")}
+        CROSS JOIN LATERAL (
+            -- Each by its key: a run that was planned just now has no statistics to choose a join by.
+            SELECT run_key, customer_key, reason, wave, variant FROM decision
+            WHERE run_key = g.run_key AND customer_key = e.customer_key AND step = 1 AND reason IN (0, 21)
+            OFFSET 0
+        ) d
+        JOIN wave w ON w.run_key = d.run_key AND w.wave = d.wave
+        LEFT JOIN reversal v
+            ON v.customer_key = e.customer_key AND v.event_source = e.event_source AND v.event_id = e.event_id
+        WHERE {InWindow("g.period")}
+        """
+    );
 
     private static string? JsonOf(IReadOnlyDictionary<string, JsonElement>? attributes) =>
         attributes is null ? null : JsonSerializer.Serialize(attributes);

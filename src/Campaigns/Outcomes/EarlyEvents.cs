@@ -196,11 +196,11 @@ internal sealed partial class EarlyEvents(NpgsqlDataSource dataSource, ILogger<E
 
         await Conversions.LockAsync(connection, customers, cancellationToken);
         given.Add("customers", customers);
-        var changed = (await ReadAsync<long>(TakeBack)).Concat(await ReadAsync<long>(Insert)).ToList();
-        await ConversionTally.SettleAsync(
-            connection,
-            [.. changed.Select(customer => (runKey, customer))],
-            cancellationToken
+        long[] takenBack = [.. await ReadAsync<long>(TakeBack)];
+        given.Add("changedRuns", Array.ConvertAll(takenBack, _ => runKey));
+        given.Add("changedCustomers", takenBack);
+        await connection.ExecuteAsync(
+            new CommandDefinition(Settle, given, commandTimeout: 0, cancellationToken: cancellationToken)
         );
 
         Task<IEnumerable<T>> ReadAsync<T>(string sql) =>
@@ -260,18 +260,15 @@ internal sealed partial class EarlyEvents(NpgsqlDataSource dataSource, ILogger<E
         RETURNING c.customer_key
         """;
 
-    private static readonly string Insert = $"""
-        INSERT INTO conversion (
-            run_key, wave, variant, customer_key, arm, event_source, event_id, occurred_at, recorded_at,
-            amount, currency, other_currency, reversed_at
-        )
-        SELECT d.run_key, d.wave, coalesce(d.variant, 0), d.customer_key,
-            CASE d.reason WHEN 0 THEN 0 ELSE 1 END, e.event_source, e.event_id, e.occurred_at, e.recorded_at,
-            e.amount, e.currency, {Conversions.OtherCurrency("@Currency")}, v.recorded_at
+    private static readonly string Settle = ConversionTally.Settle(
+        $"""
+        SELECT d.run_key, d.wave, coalesce(d.variant, 0) AS variant, d.customer_key,
+            CASE d.reason WHEN 0 THEN 0 ELSE 1 END::smallint AS arm, e.event_source, e.event_id, e.occurred_at,
+            e.recorded_at, e.amount, e.currency, {Conversions.OtherCurrency("@Currency")} AS other_currency,
+            v.recorded_at AS reversed_at
         {Found} AND e.customer_key = ANY (@customers)
-        ON CONFLICT DO NOTHING
-        RETURNING customer_key
-        """;
+        """
+    );
 
     private sealed class DueRun
     {
