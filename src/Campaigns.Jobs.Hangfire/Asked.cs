@@ -18,12 +18,16 @@ internal sealed class Asked(IStorageConnection connection, string jobId)
 
     public bool Is(string mark) => Mark == mark;
 
-    public void Be(string mark) => connection.SetRangeInHash(_key, [KeyValuePair.Create(Field, mark)]);
+    public void Be(string mark) =>
+        Write(transaction => transaction.SetRangeInHash(_key, [KeyValuePair.Create(Field, mark)]));
 
-    public void Forget()
+    public void Forget() => Write(transaction => transaction.RemoveHash(_key));
+
+    // What the connection writes by itself is serializable, and fails where many ask at once.
+    private void Write(Action<IWriteOnlyTransaction> change)
     {
         using var transaction = connection.CreateWriteTransaction();
-        transaction.RemoveHash(_key);
+        change(transaction);
         transaction.Commit();
     }
 }

@@ -30,6 +30,20 @@ public abstract class JobEngineAsking : JobEngineTest
     }
 
     [Fact]
+    public async Task Many_can_ask_at_once()
+    {
+        var node = await NodeAsync("a", worker: false);
+
+        await Parallel.ForEachAsync(
+            Enumerable.Range(0, 400),
+            new ParallelOptions { MaxDegreeOfParallelism = 16 },
+            async (i, token) => await node.Engine.RunAtAsync(AJob($"one:{i}"), InHours(1), token)
+        );
+
+        Assert.True(await Tables.ShowsAsync(Database, "one:399"));
+    }
+
+    [Fact]
     public async Task The_engine_s_own_tables_show_the_title()
     {
         var node = await NodeAsync("a", worker: false);
