@@ -2,6 +2,8 @@ using System.Text.Json;
 using Campaigns.Customers;
 using Campaigns.Lifecycle;
 using Campaigns.Outcomes;
+using Dapper;
+using Npgsql;
 
 namespace Campaigns.Tests.Outcomes;
 
@@ -26,6 +28,45 @@ public sealed class ConversionTests
         }
 
         Assert.Equal("2/2", await given.ConvertedAsync());
+    }
+
+    [Fact]
+    public async Task A_conversion_is_stored_as_what_it_counts_for_and_not_written_again()
+    {
+        await using var given = await GivenArms.CreateAsync(treated: 2);
+
+        await given.RecordAsync(given.Buys("t1", Day), given.Buys("t1", 2 * Day), given.Buys("t2", Day));
+
+        await using var connection = await given.DataSource.OpenConnectionAsync();
+        var places = await connection.QueryAsync<(string, bool)>(
+            "SELECT ctid::text, counted FROM conversion ORDER BY customer_key, occurred_at"
+        );
+        Assert.Equal([true, false, true], places.Select(place => place.Item2));
+        Assert.Equal(["(0,1)", "(0,2)", "(0,3)"], places.Select(place => place.Item1).Order());
+    }
+
+    [Fact]
+    public async Task A_commit_reads_no_table_as_a_whole_however_small_it_is_when_it_is_planned()
+    {
+        await using var given = await GivenArms.CreateAsync();
+        await using var own = NpgsqlDataSource.Create(given.Database.ConnectionString + ";Maximum Pool Size=1");
+        IEnumerable<string> read = [];
+
+        await new EventIntake(own).RecordAsync(
+            GivenArms.Backend,
+            [given.Buys("t1", Day, "a"), given.Buys("h1", Day), given.Cancels("t1", "a")],
+            async (connection, batch, now) =>
+            {
+                await Conversions.CountAsync(connection, batch.Stored, now, default);
+                read = await connection.QueryAsync<string>(
+                    "SELECT relname FROM pg_stat_xact_user_tables WHERE seq_scan > 0"
+                );
+            },
+            default
+        );
+
+        // These have a row, or as many as there are names.
+        Assert.Empty(read.Except(["business_clock", "event_type", "event_source"]));
     }
 
     [Fact]
