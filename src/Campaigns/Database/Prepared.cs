@@ -1,5 +1,6 @@
 using Dapper;
 using Npgsql;
+using NpgsqlTypes;
 
 namespace Campaigns.Database;
 
@@ -16,7 +17,7 @@ internal static class Prepared
         "SET LOCAL plan_cache_mode = force_generic_plan",
     ];
 
-    private static readonly string[] AsBefore =
+    private static readonly string[] ByDefault =
     [
         "SET LOCAL enable_seqscan TO DEFAULT",
         "SET LOCAL plan_cache_mode TO DEFAULT",
@@ -35,7 +36,7 @@ internal static class Prepared
         this NpgsqlConnection connection,
         string sql,
         CancellationToken cancellationToken,
-        params ReadOnlySpan<(string Name, object? Value)> parameters
+        params ReadOnlySpan<(string Name, object Value)> parameters
     ) => QueryAsync<T>(Batch(connection, [Command(sql, parameters)]), cancellationToken);
 
     /// <summary>As <see cref="QueryPreparedAsync"/>, within a transaction, for a statement that finds what it reads by keys:
@@ -44,7 +45,7 @@ internal static class Prepared
         this NpgsqlConnection connection,
         string sql,
         CancellationToken cancellationToken,
-        params ReadOnlySpan<(string Name, object? Value)> parameters
+        params ReadOnlySpan<(string Name, object Value)> parameters
     ) => QueryAsync<T>(ByKeys(connection, Command(sql, parameters)), cancellationToken);
 
     /// <summary>As <see cref="QueryByKeysAsync"/>, for a statement whose answer nobody needs.</summary>
@@ -52,7 +53,7 @@ internal static class Prepared
         this NpgsqlConnection connection,
         string sql,
         CancellationToken cancellationToken,
-        params (string Name, object? Value)[] parameters
+        params (string Name, object Value)[] parameters
     )
     {
         await using var batch = ByKeys(connection, Command(sql, parameters));
@@ -69,7 +70,7 @@ internal static class Prepared
     }
 
     private static NpgsqlBatch ByKeys(NpgsqlConnection connection, NpgsqlBatchCommand command) =>
-        Batch(connection, [.. KeysOnly.Select(Plain), command, .. AsBefore.Select(Plain)]);
+        Batch(connection, [.. KeysOnly.Select(Plain), command, .. ByDefault.Select(Plain)]);
 
     private static NpgsqlBatchCommand Plain(string sql) => new(sql);
 
@@ -84,14 +85,24 @@ internal static class Prepared
         return batch;
     }
 
-    private static NpgsqlBatchCommand Command(string sql, ReadOnlySpan<(string Name, object? Value)> parameters)
+    private static NpgsqlBatchCommand Command(string sql, ReadOnlySpan<(string Name, object Value)> parameters)
     {
         var command = new NpgsqlBatchCommand(sql);
         foreach (var (name, value) in parameters)
         {
-            command.Parameters.AddWithValue(name, value ?? DBNull.Value);
+            command.Parameters.Add(Parameter(name, value));
         }
 
         return command;
     }
+
+    // Npgsql writes no instants but in UTC, and tells the type of an array of them by its first: an empty one's would be
+    // another, for which the statement is not prepared.
+    private static NpgsqlParameter Parameter(string name, object value) =>
+        value switch
+        {
+            DateTimeOffset at => new(name, at.ToUniversalTime()),
+            DateTime[] ats => new(name, NpgsqlDbType.Array | NpgsqlDbType.TimestampTz) { Value = ats },
+            _ => new(name, value),
+        };
 }

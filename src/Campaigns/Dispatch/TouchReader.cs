@@ -173,8 +173,8 @@ internal sealed class TouchReader(NpgsqlDataSource dataSource, AddressVault vaul
             ("run", chunk.RunKey),
             ("wave", chunk.Wave),
             ("variant", chunk.Variant),
-            ("low", chunk.LowKey!),
-            ("high", chunk.HighKey!)
+            ("low", chunk.LowKey!.Value),
+            ("high", chunk.HighKey!.Value)
         );
         return [.. keys];
     }

@@ -10,9 +10,9 @@ internal static class ConversionTally
 
     // The statement reads conversions as they were: counted is the state before, wanted the state after. A customer's sum
     // of values is squared, and their number by its pairs (k (k - 1), none of one), so that the report has the variance of both
-    // per customer.
-    /// <summary>SQL: stores goal events as conversions, those that are stored already not again, and settles their customers'
-    /// of their runs, and those of <c>@changedRuns</c> and <c>@changedCustomers</c>, whose conversions were taken back. The
+    // per customer. Rows are found by key and place: a join could read all conversions, as long as they are few.
+    /// <summary>SQL: stores the goal events that are not stored yet, then settles which conversions count, for each run and
+    /// customer among them and in <c>@changedRuns</c> and <c>@changedCustomers</c>, whose conversions were taken back. The
     /// caller has locked all of these customers. Settling again changes nothing.</summary>
     /// <param name="events">A query of <see cref="Columns"/>.</param>
     internal static string Settle(string events) =>
@@ -28,7 +28,9 @@ internal static class ConversionTally
                 FROM touched t
                 CROSS JOIN LATERAL (
                     -- Each by its key: other runs of theirs, however many, are not read.
-                    SELECT * FROM conversion WHERE run_key = t.run_key AND customer_key = t.customer_key OFFSET 0
+                    SELECT *, ctid AS place FROM conversion
+                    WHERE run_key = t.run_key AND customer_key = t.customer_key
+                    OFFSET 0
                 ) c
             ), goal AS MATERIALIZED (
                 SELECT r.*
@@ -52,9 +54,9 @@ internal static class ConversionTally
                 FROM (
                     SELECT DISTINCT ON (run_key, customer_key, event_source, event_id) *
                     FROM (
-                        SELECT {{Columns}}, counted, false AS fresh FROM known
+                        SELECT {{Columns}}, counted, place, false AS fresh FROM known
                         UNION ALL
-                        SELECT {{Columns}}, false, true FROM given
+                        SELECT {{Columns}}, false, null, true FROM given
                     ) s
                     ORDER BY run_key, customer_key, event_source, event_id, fresh
                 ) s
@@ -65,8 +67,7 @@ internal static class ConversionTally
                 UPDATE conversion c
                 SET counted = s.wanted
                 FROM state s
-                WHERE NOT s.fresh AND s.counted <> s.wanted AND c.run_key = s.run_key AND c.customer_key = s.customer_key
-                    AND c.event_source = s.event_source AND c.event_id = s.event_id
+                WHERE c.ctid = s.place AND s.counted <> s.wanted
             ), person AS (
                 SELECT run_key, wave, variant, arm,
                     min(occurred_at) FILTER (WHERE counted) AS before_at,

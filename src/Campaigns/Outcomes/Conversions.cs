@@ -3,6 +3,7 @@ using Campaigns.Customers;
 using Campaigns.Database;
 using Campaigns.Json;
 using Campaigns.Lifecycle;
+using Dapper;
 using Npgsql;
 
 namespace Campaigns.Outcomes;
@@ -54,7 +55,10 @@ public static class Conversions
         var customers = taking.Concat(counting).Select(row => row.CustomerKey).Distinct().Order().ToArray();
         await LockAsync(connection, customers, cancellationToken);
         var takenBack = await TakeBackAsync(connection, taking, now, cancellationToken);
-        await SettleAsync(connection, counting, goals, takenBack, now, cancellationToken);
+        if (counting.Count + takenBack.Count > 0)
+        {
+            await SettleAsync(connection, counting, goals, takenBack, now, cancellationToken);
+        }
     }
 
     /// <summary>Conversions of these customers are counted by one transaction at a time.</summary>
@@ -82,10 +86,12 @@ public static class Conversions
         CancellationToken cancellationToken
     )
     {
-        await connection.ExecuteByKeysAsync(
-            "SELECT pg_advisory_xact_lock_shared(@key)",
-            cancellationToken,
-            ("key", IntakeLock)
+        await connection.ExecuteAsync(
+            new CommandDefinition(
+                "SELECT pg_advisory_xact_lock_shared(@IntakeLock)",
+                new { IntakeLock },
+                cancellationToken: cancellationToken
+            )
         );
         var rows = await connection.QueryByKeysAsync<(int RunKey, string Goal, DateTime First, DateTime Last)>(
             $$"""
@@ -137,8 +143,13 @@ public static class Conversions
                 UPDATE conversion c
                 SET reversed_at = @now
                 FROM taken t
-                WHERE c.customer_key = t.customer_key AND c.event_source = t.event_source
-                    AND c.event_id = t.event_id AND c.reversed_at IS NULL
+                CROSS JOIN LATERAL (
+                    SELECT ctid FROM conversion
+                    WHERE customer_key = t.customer_key AND event_source = t.event_source AND event_id = t.event_id
+                        AND reversed_at IS NULL
+                    OFFSET 0
+                ) k
+                WHERE c.ctid = k.ctid
                 RETURNING c.run_key, c.customer_key
                 """,
                 cancellationToken,
@@ -188,7 +199,7 @@ public static class Conversions
     private static readonly string Settle = ConversionTally.Settle(
         $"""
         SELECT d.run_key, d.wave, coalesce(d.variant, 0) AS variant, d.customer_key,
-            CASE d.reason WHEN 0 THEN 0 ELSE 1 END::smallint AS arm, e.event_source, e.event_id, e.occurred_at,
+            CASE d.reason WHEN 0 THEN 0 ELSE 1 END AS arm, e.event_source, e.event_id, e.occurred_at,
             @now AS recorded_at, e.amount, e.currency, {OtherCurrency("g.currency")} AS other_currency,
             v.recorded_at AS reversed_at
         FROM unnest(@keys, @names, @sources, @ids, @at, @amounts, @currencies, @attributes::jsonb[])
@@ -204,8 +215,11 @@ public static class Conversions
             OFFSET 0
         ) d
         JOIN wave w ON w.run_key = d.run_key AND w.wave = d.wave
-        LEFT JOIN reversal v
-            ON v.customer_key = e.customer_key AND v.event_source = e.event_source AND v.event_id = e.event_id
+        LEFT JOIN LATERAL (
+            SELECT recorded_at FROM reversal
+            WHERE customer_key = e.customer_key AND event_source = e.event_source AND event_id = e.event_id
+            OFFSET 0
+        ) v ON true
         WHERE {InWindow("g.period")}
         """
     );

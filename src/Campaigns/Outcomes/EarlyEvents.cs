@@ -263,7 +263,7 @@ internal sealed partial class EarlyEvents(NpgsqlDataSource dataSource, ILogger<E
     private static readonly string Settle = ConversionTally.Settle(
         $"""
         SELECT d.run_key, d.wave, coalesce(d.variant, 0) AS variant, d.customer_key,
-            CASE d.reason WHEN 0 THEN 0 ELSE 1 END::smallint AS arm, e.event_source, e.event_id, e.occurred_at,
+            CASE d.reason WHEN 0 THEN 0 ELSE 1 END AS arm, e.event_source, e.event_id, e.occurred_at,
             e.recorded_at, e.amount, e.currency, {Conversions.OtherCurrency("@Currency")} AS other_currency,
             v.recorded_at AS reversed_at
         {Found} AND e.customer_key = ANY (@customers)

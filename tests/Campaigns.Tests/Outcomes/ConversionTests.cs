@@ -46,9 +46,23 @@ public sealed class ConversionTests
     }
 
     [Fact]
-    public async Task A_commit_reads_no_table_as_a_whole_however_small_it_is_when_it_is_planned()
+    public async Task An_instant_with_an_offset_counts_as_the_same_in_UTC()
     {
         await using var given = await GivenArms.CreateAsync();
+        var bought = given.Buys("t1", Day);
+
+        await given.RecordAsync(bought with { OccurredAt = bought.OccurredAt.ToOffset(TimeSpan.FromHours(8)) });
+
+        Assert.Equal("1/0", await given.ConvertedAsync());
+    }
+
+    [Fact]
+    public async Task A_commit_reads_no_table_as_a_whole_however_small_it_is_when_it_is_planned()
+    {
+        const int Others = 20;
+        await using var given = await GivenArms.CreateAsync(treated: 3 + Others);
+        await given.RecordAsync([.. Enumerable.Range(0, Others).Select(i => given.Buys($"t{4 + i}", Day, $"o-{i}"))]);
+        await given.RecordAsync([.. Enumerable.Range(0, Others).Select(i => given.Cancels($"t{4 + i}", $"o-{i}"))]);
         await using var own = NpgsqlDataSource.Create(given.Database.ConnectionString + ";Maximum Pool Size=1");
         IEnumerable<string> read = [];
 
@@ -59,7 +73,11 @@ public sealed class ConversionTests
             {
                 await Conversions.CountAsync(connection, batch.Stored, now, default);
                 read = await connection.QueryAsync<string>(
-                    "SELECT relname FROM pg_stat_xact_user_tables WHERE seq_scan > 0"
+                    """
+                    SELECT relname FROM pg_stat_xact_user_tables
+                    WHERE seq_scan > 0 OR idx_tup_fetch >= @Others AND relname IN ('customer', 'conversion', 'reversal')
+                    """,
+                    new { Others }
                 );
             },
             default
