@@ -1,6 +1,6 @@
 namespace Campaigns.Outcomes;
 
-/// <summary>Settles which goal events count, and logs what that changes.</summary>
+/// <summary>Stores goal events, settles which of them count, and logs what that changes.</summary>
 internal static class ConversionTally
 {
     /// <summary>What a query of goal events has to answer.</summary>

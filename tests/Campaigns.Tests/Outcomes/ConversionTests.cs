@@ -63,10 +63,22 @@ public sealed class ConversionTests
         await using var given = await GivenArms.CreateAsync(treated: 3 + Others);
         await given.RecordAsync([.. Enumerable.Range(0, Others).Select(i => given.Buys($"t{4 + i}", Day, $"o-{i}"))]);
         await given.RecordAsync([.. Enumerable.Range(0, Others).Select(i => given.Cancels($"t{4 + i}", $"o-{i}"))]);
-        await using var own = NpgsqlDataSource.Create(given.Database.ConnectionString + ";Maximum Pool Size=1");
-        IEnumerable<string> read = [];
+        await using (var connection = await given.DataSource.OpenConnectionAsync())
+        {
+            await connection.ExecuteAsync("ANALYZE", commandType: System.Data.CommandType.Text);
+        }
 
-        await new EventIntake(own).RecordAsync(
+        await using var own = NpgsqlDataSource.Create(given.Database.ConnectionString + ";Maximum Pool Size=1");
+        var intake = new EventIntake(own);
+        EventEntry[] first = [given.Buys("t2", Day), given.Cancels("t2", "w")]; // their names are learnt
+        await intake.RecordAsync(GivenArms.Backend, first, also: null, default);
+        await using (var connection = await own.OpenConnectionAsync())
+        {
+            await connection.ExecuteAsync("SELECT pg_stat_force_next_flush()");
+        }
+
+        IEnumerable<string> read = [];
+        await intake.RecordAsync(
             GivenArms.Backend,
             [given.Buys("t1", Day, "a"), given.Buys("h1", Day), given.Cancels("t1", "a")],
             async (connection, batch, now) =>
@@ -83,8 +95,7 @@ public sealed class ConversionTests
             default
         );
 
-        // These have a row, or as many as there are names.
-        Assert.Empty(read.Except(["business_clock", "event_type", "event_source"]));
+        Assert.Empty(read.Except(["business_clock"])); // which has one row
     }
 
     [Fact]
