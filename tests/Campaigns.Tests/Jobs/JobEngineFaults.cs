@@ -16,7 +16,7 @@ public abstract class JobEngineFaults : JobEngineTest
     {
         var node = await NodeAsync("a");
         var soon = TimeZoneInfo.ConvertTime(
-            DateTimeOffset.UtcNow.AddMinutes(1),
+            DateTimeOffset.UtcNow.AddSeconds(75), // the minute asked for must not begin before it has been asked for
             TimeZoneInfo.FindSystemTimeZoneById("Asia/Shanghai")
         );
         var cron = $"{soon.Minute} {soon.Hour} * * *";

@@ -8,7 +8,7 @@ internal sealed record JobRun(string Node, Job Job, DateTimeOffset At);
 /// <summary>What the nodes of a test ran, in order; waits on it are woken by every new line.</summary>
 internal sealed class JobLog
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(3); // a job by cron is waited for, one minute and more
 
     private readonly Lock _lock = new();
     private readonly List<JobRun> _runs = [];
