@@ -5,10 +5,10 @@ namespace Campaigns.Tests.Support;
 /// <summary>Waits for what another process or thread is about to do, instead of sleeping for it.</summary>
 public static class Eventually
 {
-    private static readonly TimeSpan DefaultDeadline = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan DefaultDeadline = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>Asks until the answer is yes; fails with <paramref name="what"/> at the deadline (20 s unless given).</summary>
+    /// <summary>Asks until the answer is yes; fails with <paramref name="what"/> at the deadline (60 s unless given).</summary>
     public static async Task BeTrueAsync(Func<Task<bool>> condition, string what, TimeSpan? deadline = null) =>
         await BeAsync(condition, met => met, what, deadline);
 
