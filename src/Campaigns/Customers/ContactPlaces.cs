@@ -53,6 +53,9 @@ public sealed record ContactDay(DateTimeOffset Now, int[] Days, int Month)
 {
     /// <summary>By the number of a time zone, whether its hours forbid a contact now; null where those of no zone do.</summary>
     public bool[]? Closed { get; init; }
+
+    /// <summary>The day it is in every zone; null where it is not the same in all.</summary>
+    public int? Everywhere => Days.AsSpan(2).ContainsAnyExcept(Days[1]) ? null : Days[1];
 }
 
 /// <summary>Why a customer may not be contacted now. The numbers are those of <c>withheld_reason</c>.</summary>
@@ -84,7 +87,7 @@ public enum Withheld : short
 public static class ContactPlaces
 {
     // Whose zone is newer than the list has the bank's day.
-    private const string Day = "coalesce((@days)[c.zone + 1], (@days)[2])";
+    private const string DayThere = "coalesce((@days)[c.zone + 1], (@days)[2])";
     private const string Closed = "coalesce((@closed)[c.zone + 1], (@closed)[2], false)";
 
     /// <summary>Takes a place for everyone who may have a marketing attempt on the channel now: consent, refusal, reach and
@@ -109,12 +112,20 @@ public static class ContactPlaces
             BatchCommands =
             {
                 new("SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)"),
-                new(TakeSql(gateway, limits, range, day.Closed is not null)),
+                new(TakeSql(gateway, limits, range, day)),
             },
         };
         var parameters = batch.BatchCommands[1].Parameters;
         range.Bind(parameters);
-        parameters.AddWithValue("days", day.Days);
+        if (day.Everywhere is { } everywhere)
+        {
+            parameters.AddWithValue("day", everywhere);
+        }
+        else
+        {
+            parameters.AddWithValue("days", day.Days);
+        }
+
         parameters.AddWithValue("now", day.Now.UtcDateTime);
         parameters.AddWithValue("bit", gateway.Channel.Bit());
         parameters.AddWithValue("month", day.Month);
@@ -269,8 +280,10 @@ public static class ContactPlaces
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    private static string TakeSql(GatewayDeclaration gateway, ContactLimits limits, KeyRange range, bool someClosed)
+    private static string TakeSql(GatewayDeclaration gateway, ContactLimits limits, KeyRange range, ContactDay day)
     {
+        // Looked up by zone for each of a row's words it takes a fifth of the statement's time, and is the same as a rule.
+        var today = day.Everywhere is null ? DayThere : "@day";
         var word = ContactCounters.Column(gateway.Channel);
         var checks = new List<string>
         {
@@ -288,7 +301,7 @@ public static class ContactPlaces
             limits.ChannelPerMonth,
             "(c.month_contacts / 16 <> @month OR c.month_contacts % 16 < @channel_per_month)"
         );
-        if (someClosed)
+        if (day.Closed is not null)
         {
             checks.Add($"NOT {Closed}");
         }
@@ -300,7 +313,7 @@ public static class ContactPlaces
 
         return $"""
             UPDATE contact c
-            SET last_day = greatest(c.last_day, {Day}),
+            SET last_day = greatest(c.last_day, {today}),
                 contacts = {Shifted("contacts")} + CASE WHEN {Shifted("contacts")} & 15 < 15 THEN 1 ELSE 0 END,
                 {string.Join(",\n", Channels().Select(other =>
                 other == word
@@ -314,6 +327,8 @@ public static class ContactPlaces
             RETURNING c.customer_key
             """;
 
+        string Shifted(string counters) => $"({ContactCounters.ShiftedTo(today, $"c.{counters}", "c.last_day")})";
+
         void Check(int? limit, string condition)
         {
             if (limit is not null)
@@ -326,7 +341,7 @@ public static class ContactPlaces
     private static string GiveBackSql(Channel channel, bool monthly) =>
         $"""
             WITH given AS MATERIALIZED (
-                SELECT c.customer_key, 4 * (c.last_day - {Day}) AS shift
+                SELECT c.customer_key, 4 * (c.last_day - {DayThere}) AS shift
                 FROM unnest(@keys) AS t (customer_key)
                 JOIN contact c USING (customer_key)
                 ORDER BY c.customer_key
@@ -351,8 +366,6 @@ public static class ContactPlaces
             c.{word} - CASE WHEN g.shift BETWEEN 0 AND 24 AND (c.{word} >> greatest(0, least(g.shift, 24))) & 15 > 0
                             THEN 1 << greatest(0, least(g.shift, 24)) ELSE 0 END
             """;
-
-    private static string Shifted(string word) => $"({ContactCounters.ShiftedTo(Day, $"c.{word}", "c.last_day")})";
 
     private static IEnumerable<string> Channels() => Enum.GetValues<Channel>().Select(ContactCounters.Column);
 

@@ -172,7 +172,7 @@ TABLE chunk
     finished_at timestamp with time zone
     CONSTRAINT chunk_check CHECK (((members IS NULL) = ((low_key IS NOT NULL) AND (high_key IS NOT NULL))))
     CONSTRAINT chunk_pkey PRIMARY KEY (run_key, chunk)
-    CREATE INDEX chunk_waiting ON public.chunk USING btree (run_key, wave, due_at) WHERE (state = 0)
+    CREATE INDEX chunk_waiting ON public.chunk USING btree (run_key, wave, due_at, chunk) WHERE (state = 0)
 
 TABLE consent
     customer_key bigint NOT NULL

@@ -31,7 +31,7 @@ internal sealed class LocalDays
         var days = new int[known.Length];
         for (var zone = 0; zone < known.Length; zone++)
         {
-            days[zone] = Period.DaysBetween(Epoch, instant.InZone(known[zone] ?? DateTimeZone.Utc).Date);
+            days[zone] = Period.DaysBetween(Epoch, instant.InZone(known[zone] ?? known[Bank]!).Date);
         }
 
         var bank = instant.InZone(known[Bank]!).Date;

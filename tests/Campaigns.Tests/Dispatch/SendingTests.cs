@@ -62,6 +62,53 @@ public sealed class SendingTests
         Assert.Equal(300, await given.AskAsync<int>("SELECT count(*)::int FROM outcome"));
     }
 
+    // It is never the same day in the second and in the third.
+    [Theory]
+    [InlineData("Asia/Shanghai", "Asia/Shanghai")]
+    [InlineData("Pacific/Kiritimati", "Pacific/Pago_Pago")]
+    public async Task Everyone_s_contacts_are_counted_in_the_day_that_it_is_where_she_lives(string one, string other)
+    {
+        await using var given = await GivenRun.CreateAsync(customers: 3);
+        await given.ExecuteAsync(
+            """
+            INSERT INTO time_zone (name) VALUES (@one), (@other) ON CONFLICT DO NOTHING;
+            UPDATE contact SET zone = (SELECT zone FROM time_zone WHERE name = @one) WHERE customer_key = 2;
+            UPDATE contact SET zone = (SELECT zone FROM time_zone WHERE name = @other) WHERE customer_key = 3
+            """,
+            new { one, other }
+        );
+        await using var node = new Node(given.DataSource, [new ScriptedGateway(Channel.Sms)]);
+        var spec = new RunSpec
+        {
+            Customers = [1, 2, 3],
+            Caps = new() { PerDay = 1, WeChatPerMonth = null },
+        };
+        var first = await given.RunAsync(spec);
+        await node.LaneAsync(first);
+
+        Assert.Equal("accepted 3", await given.StatesAsync(first));
+        Assert.Equal(
+            3,
+            await given.AskAsync<int>(
+                """
+                SELECT count(*)::int
+                FROM contact c
+                JOIN time_zone z USING (zone)
+                WHERE last_day = (last_contact_at AT TIME ZONE z.name)::date - date '2000-01-01' AND contacts & 15 = 1
+                """
+            )
+        );
+
+        var second = await given.RunAsync(spec);
+        await node.LaneAsync(second);
+        Assert.Equal("suppressed(frequency_cap) 3", await given.StatesAsync(second));
+
+        await given.ExecuteAsync("UPDATE contact SET last_day = last_day - 1"); // a day later
+        var third = await given.RunAsync(spec);
+        await node.LaneAsync(third);
+        Assert.Equal("accepted 3", await given.StatesAsync(third));
+    }
+
     [Fact]
     public async Task What_changed_since_planning_is_read_again_before_anything_is_sent()
     {

@@ -29,7 +29,7 @@ CREATE TABLE chunk (
     PRIMARY KEY (run_key, chunk),
     CHECK ((members IS NULL) = (low_key IS NOT NULL AND high_key IS NOT NULL))
 ) WITH (fillfactor = 70);
-CREATE INDEX chunk_waiting ON chunk (run_key, wave, due_at) WHERE state = 0;
+CREATE INDEX chunk_waiting ON chunk (run_key, wave, due_at, chunk) WHERE state = 0;
 
 -- Renews a lease, and holds the chunk until the transaction ends. Fails where it is another's by now.
 CREATE FUNCTION hold_chunk(run integer, number integer, held bigint, lease interval) RETURNS void LANGUAGE plpgsql AS $$
