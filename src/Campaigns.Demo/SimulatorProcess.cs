@@ -26,6 +26,7 @@ internal sealed class SimulatorProcess : IAsyncDisposable
     }
 
     public Uri Address { get; }
+    public int ProcessId => _process.Id;
 
     /// <param name="ledger">Its file; started afresh.</param>
     /// <param name="callbacks">Root of the service that gets the receipts.</param>

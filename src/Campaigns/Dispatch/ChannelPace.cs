@@ -12,7 +12,7 @@ internal sealed class ChannelPace(NpgsqlDataSource dataSource, string gateway, T
 
     /// <summary>Slots lie so much further apart, a second's together, that calls which reach the provider this much late keep
     /// the rate in every second: the tolerance, and what the wire adds.</summary>
-    private static readonly TimeSpan Headroom = TimeSpan.FromMilliseconds(16);
+    private static readonly TimeSpan Headroom = TimeSpan.FromMilliseconds(14);
 
     /// <summary>What a node that has just begun to send takes instead: it is late while it compiles what it runs.</summary>
     private static readonly TimeSpan FirstHeadroom = TimeSpan.FromMilliseconds(60);
