@@ -28,13 +28,16 @@ internal static partial class Signals
     public static bool Prefer(int processId)
     {
         const int Preferred = -10;
+        const int Ended = 3; // ESRCH
         var threads = new DirectoryInfo($"/proc/{processId}/task"); // each has its own; those to come have their maker's
-        return threads.Exists
-            && threads
-                .EnumerateDirectories()
-                .All(thread =>
-                    SetPriorityCore(0, int.Parse(thread.Name, CultureInfo.InvariantCulture), Preferred) == 0
-                );
+        var allowed = threads.Exists;
+        foreach (var thread in allowed ? threads.EnumerateDirectories() : [])
+        {
+            var id = int.Parse(thread.Name, CultureInfo.InvariantCulture);
+            allowed &= SetPriorityCore(0, id, Preferred) == 0 || Marshal.GetLastPInvokeError() == Ended;
+        }
+
+        return allowed;
     }
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]

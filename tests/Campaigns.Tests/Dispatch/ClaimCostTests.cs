@@ -26,10 +26,7 @@ public sealed class ClaimCostTests
             """,
             new { run, more = Chunks - 1 }
         );
-        // A session tells of its reads when it is asked to; others would tell of theirs at any time.
-        await using var one = NpgsqlDataSource.Create(
-            new NpgsqlConnectionStringBuilder(given.ConnectionString) { MaxPoolSize = 1, ApplicationName = "one" }
-        );
+        await using var one = given.OneSession();
         await using var node = new Node(one, [new ScriptedGateway(Channel.Sms)]);
         var queue = node.Get<ChunkQueue>();
         var before = await ReadAsync(one);

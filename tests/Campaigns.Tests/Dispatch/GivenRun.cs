@@ -280,6 +280,13 @@ internal sealed class GivenRun : IAsyncDisposable
             new { instant = instant.UtcDateTime }
         );
 
+    /// <summary>One session to the database: it tells of what it has read when it is asked to; others would at any time.
+    /// </summary>
+    internal NpgsqlDataSource OneSession() =>
+        NpgsqlDataSource.Create(
+            new NpgsqlConnectionStringBuilder(ConnectionString) { MaxPoolSize = 1, ApplicationName = "one" }
+        );
+
     /// <summary>Moves business time.</summary>
     internal Task PassAsync(TimeSpan time) =>
         ExecuteAsync("UPDATE business_clock SET clock_offset = clock_offset + @time", new { time });

@@ -69,6 +69,7 @@ public sealed class SendingTests
     public async Task Everyone_s_contacts_are_counted_in_the_day_that_it_is_where_she_lives(string one, string other)
     {
         await using var given = await GivenRun.CreateAsync(customers: 3);
+        await given.AtAsync(new(2026, 6, 10, 3, 30, 0, TimeSpan.Zero)); // midnight is near in none of them
         await given.ExecuteAsync(
             """
             INSERT INTO time_zone (name) VALUES (@one), (@other) ON CONFLICT DO NOTHING;

@@ -19,7 +19,7 @@ public sealed class ReceiptCostTests
         await using var given = await GivenRun.CreateAsync(customers: 1);
         var run = await SentAsync(given, analyzed);
 
-        await using var sql = OneSession(given);
+        await using var sql = given.OneSession();
         var before = await ScansAsync(sql);
         await using (var connection = await sql.OpenConnectionAsync())
         {
@@ -38,7 +38,7 @@ public sealed class ReceiptCostTests
     {
         await using var given = await GivenRun.CreateAsync(customers: 1);
         await SentAsync(given, analyzed);
-        await using var sql = OneSession(given);
+        await using var sql = given.OneSession();
         await using var node = new Node(sql, [new ScriptedGateway(Channel.Sms)]);
         await given.ExecuteAsync(
             """
@@ -89,12 +89,6 @@ public sealed class ReceiptCostTests
             State = ReceiptState.Delivered,
             At = DateTimeOffset.UtcNow,
         };
-
-    // A session tells of its scans when it is asked to; others would tell of theirs at any time.
-    private static NpgsqlDataSource OneSession(GivenRun given) =>
-        NpgsqlDataSource.Create(
-            new NpgsqlConnectionStringBuilder(given.ConnectionString) { MaxPoolSize = 1, ApplicationName = "one" }
-        );
 
     /// <summary>How often the tables of what was sent have been read from end to end.</summary>
     private static async Task<long> ScansAsync(NpgsqlDataSource sql)
